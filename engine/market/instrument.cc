@@ -1,0 +1,1 @@
+#include "engine/market/instrument.h"

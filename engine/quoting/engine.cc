@@ -1,0 +1,7 @@
+#include "engine/quoting/engine.h"
+
+namespace holdfast {
+
+Engine::~Engine() = default;
+
+}  // namespace holdfast

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <span>
+
+#include "strategy/slot.h"
+#include "strategy/target_state.h"
+
+namespace holdfast {
+
+// What must survive a restart so that the lines never move (G1). Journaled by the engine whenever
+// it changes; given back at start.
+struct StrategyMemory {
+  bool has_anchor = false;
+  Price anchor;
+  // Interval in force, in ticks: the hysteresis band of G5 keeps it until the new one differs
+  // enough.
+  int64_t interval_ticks = 0;
+  friend bool operator==(const StrategyMemory&, const StrategyMemory&) = default;
+};
+
+// A quoting strategy: a pure function with parameters. No clock, no I/O, no state between calls:
+// what has to be remembered is in `memory`, which the caller owns and journals.
+//
+// Decide() runs on the hot path: no allocation, no locks. One thread.
+class Strategy {
+ public:
+  virtual ~Strategy();
+  // Clears and fills `target`. `slots` are all slots that are not free, in any order. May update
+  // `memory` (first anchor, new interval).
+  virtual void Decide(const MarketView& view, const Inventory& inventory,
+                      std::span<const Slot> slots, StrategyMemory& memory,
+                      TargetState& target) const = 0;
+  // An order whose price is within this distance of its target stays, so that it keeps its place in
+  // the queue.
+  virtual int64_t price_tolerance_ticks() const = 0;
+};
+
+}  // namespace holdfast

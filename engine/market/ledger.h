@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -57,7 +59,8 @@ class Ledger {
  public:
   static constexpr int kMaxAssets = 64;
 
-  // kFailedPrecondition for an unbalanced transaction, which is never applied in part.
+  // Errors, after which nothing is applied, not even in part: kFailedPrecondition (unbalanced),
+  // kInvalidArgument (an entry without an asset), kResourceExhausted (too many assets).
   absl::Status Apply(const LedgerTransaction& transaction);
   Decimal Balance(LedgerAccount account, AssetCode asset) const;  // zero when never seen
   // INVARIANT: each asset's balances over all accounts sum to zero.

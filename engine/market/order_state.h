@@ -82,12 +82,21 @@ inline constexpr auto kOrderTransitions = std::to_array<OrderTransition>({
     {OrderState::kUnknown, OrderEvent::kRejectCancel, OrderState::kUnknown},
     {OrderState::kUnknown, OrderEvent::kLoseTrack, OrderState::kUnknown},
 
+    // The reply to the submission and the private stream have no order between them: what the one
+    // told first the other repeats or fails to tell (kAccept, kLoseTrack). A second cancel in
+    // flight may be refused after the first one was (kRejectCancel).
+    {OrderState::kWorking, OrderEvent::kAccept, OrderState::kWorking},
+    {OrderState::kWorking, OrderEvent::kLoseTrack, OrderState::kWorking},
+    {OrderState::kWorking, OrderEvent::kRejectCancel, OrderState::kWorking},
     {OrderState::kWorking, OrderEvent::kPartialFill, OrderState::kPartiallyFilled},
     {OrderState::kWorking, OrderEvent::kFill, OrderState::kFilled},
     {OrderState::kWorking, OrderEvent::kRequestCancel, OrderState::kPendingCancel},
     {OrderState::kWorking, OrderEvent::kCancel, OrderState::kCanceled},
     {OrderState::kWorking, OrderEvent::kExpire, OrderState::kExpired},
 
+    {OrderState::kPartiallyFilled, OrderEvent::kAccept, OrderState::kPartiallyFilled},
+    {OrderState::kPartiallyFilled, OrderEvent::kLoseTrack, OrderState::kPartiallyFilled},
+    {OrderState::kPartiallyFilled, OrderEvent::kRejectCancel, OrderState::kPartiallyFilled},
     {OrderState::kPartiallyFilled, OrderEvent::kPartialFill, OrderState::kPartiallyFilled},
     {OrderState::kPartiallyFilled, OrderEvent::kFill, OrderState::kFilled},
     {OrderState::kPartiallyFilled, OrderEvent::kRequestCancel, OrderState::kPendingCancel},
@@ -111,6 +120,15 @@ inline constexpr auto kOrderTransitions = std::to_array<OrderTransition>({
     {OrderState::kCanceled, OrderEvent::kFill, OrderState::kFilled},
     {OrderState::kExpired, OrderEvent::kPartialFill, OrderState::kExpired},
     {OrderState::kExpired, OrderEvent::kFill, OrderState::kFilled},
+    // The same ending told by reply and by stream, or the answer to the submission behind it. An
+    // acceptance behind kExpired stays illegal: a proof of absence that was wrong must be seen.
+    {OrderState::kCanceled, OrderEvent::kCancel, OrderState::kCanceled},
+    {OrderState::kCanceled, OrderEvent::kAccept, OrderState::kCanceled},
+    {OrderState::kCanceled, OrderEvent::kLoseTrack, OrderState::kCanceled},
+    {OrderState::kExpired, OrderEvent::kExpire, OrderState::kExpired},
+    {OrderState::kExpired, OrderEvent::kLoseTrack, OrderState::kExpired},
+    {OrderState::kFilled, OrderEvent::kAccept, OrderState::kFilled},
+    {OrderState::kFilled, OrderEvent::kLoseTrack, OrderState::kFilled},
 });
 
 constexpr std::optional<OrderState> NextState(OrderState from, OrderEvent event) {

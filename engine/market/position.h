@@ -11,6 +11,11 @@ namespace holdfast {
 // fill that reduces the position realizes against the average entry, one that crosses zero closes
 // the whole and opens the rest at its own price. Fees are kept apart (they may be in any asset);
 // the ledger has them to the last unit.
+//
+// Where a part is closed and its share of the cost is not a whole unit, the share is rounded toward
+// zero and the remainder stays in the cost of what is still held, so that it is realized with the
+// last lot and never lost. INVARIANT, exact at all times: realized_pnl == cost - (sum of bought
+// values - sum of sold values).
 class Position {
  public:
   // Books one fill. The caller has deduplicated it.

@@ -70,7 +70,10 @@ struct LedgerRecord {
 struct RiskRecord {
   bool is_risk_mode_active = false;
   bool is_paused = false;
+  bool is_killed = false;  // only an operator clears it
   int64_t since_ns = 0;
+  // Venue breaker: no placements before this wall time; 0 = closed.
+  int64_t breaker_open_until_ns = 0;
   InlineString<64> reason;
 };
 

@@ -1,1 +1,0 @@
-// The library's out-of-line parts.

@@ -1,1 +1,8 @@
-// Placeholder until the first source lands.
+#include "connectors/sim/venue.h"
+
+namespace holdfast {
+
+SimMarketListener::~SimMarketListener() = default;
+SimAccountListener::~SimAccountListener() = default;
+
+}  // namespace holdfast

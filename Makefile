@@ -1,0 +1,53 @@
+# Every command a person or the CI types. Each stands alone on a fresh Debian 12 with make and git.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+JOBS ?= $(shell nproc)
+# make run: how long (seconds; empty = until Ctrl-C), which recorded market (empty = a generated
+# one), how fast to replay it.
+DURATION ?=
+CAPTURE ?=
+SPEED ?= 1
+# make test and make bench: where recorded captures lie; tests that need them say so without them.
+export HOLDFAST_CAPTURES ?= $(abspath ../shared/data/captures)
+
+.PHONY: help run test bench asan tsan format clean bootstrap build
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+bootstrap: ## Install missing Debian packages (every other command does it too)
+	@deploy/bootstrap.sh
+
+build: bootstrap ## Build everything in Release
+	@cmake --preset release
+	@cmake --build build/release -j $(JOBS)
+
+run: bootstrap ## Quote on the simulated venue; [DURATION=30] [CAPTURE=file.gz] [SPEED=10]
+	@cmake --preset release >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }; \
+	  rm -f build-configure.log
+	@cmake --build build/release -j $(JOBS) --target holdfast holdfast-venue
+	@DURATION='$(DURATION)' CAPTURE='$(CAPTURE)' SPEED='$(SPEED)' exec deploy/run.sh build/release
+
+test: build ## Build and run all tests
+	@ctest --test-dir build/release --output-on-failure --no-tests=error -j 2
+
+bench: bootstrap ## Benchmarks: percentiles, and ratios within one run
+	@cmake --preset release
+	@cmake --build build/release -j $(JOBS) --target tests/benchmark/all
+	@for benchmark in $$(find build/release/tests/benchmark -maxdepth 1 -type f -executable | sort); do \
+	  echo "== $$(basename $$benchmark)"; $$benchmark; done
+
+asan: bootstrap ## All tests under AddressSanitizer and UBSan
+	@deploy/sanitize.sh asan $(JOBS)
+
+tsan: bootstrap ## The tests labelled threads under ThreadSanitizer
+	@deploy/sanitize.sh tsan $(JOBS)
+
+format: ## Format all C++ in place
+	@deploy/bootstrap.sh clang-format
+	@git ls-files -z '*.h' '*.cc' | xargs -0 clang-format -i
+
+clean: ## Remove build folders (var/, the service's state, stays)
+	@rm -rf build

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "engine/market/market_data.h"
 #include "engine/market/price.h"
@@ -20,28 +23,47 @@ struct BookLevel {
 // Aggregated (level 2) order book of one instrument with an unbounded price range. Pure storage: no
 // sequence rules and no clock (SequencedBook has them). Sizes are absolute.
 //
-// Cost: a change within the dense window round the touch is one indexed store plus a bitmap update;
-// prices outside live in an ordered overflow and move in when the window re-centers. Re-centering
-// and far levels may allocate; the window itself is allocated once.
+// How: each side is a ring of kPageCount pages of kPageLevels consecutive prices, indexed by the
+// low bits of the price, with one bit per level and one bit per 64 levels that tell where something
+// is. A change inside this window is one indexed store plus two bitmap updates, without a branch;
+// the best price is read off the bitmaps once per call. The window is placed so that the best level
+// is in it with most pages behind (worse than) it; all levels behind the window are in a sorted
+// vector whose window end is its back, so that moving the window moves whole pages to and from that
+// back.
+//
+// Cost outside the window: a binary search and a move of the levels between it and the window. The
+// window and room for kFarReserve far levels a side are allocated at construction; only more far
+// levels than that allocate again.
 //
 // Single-threaded.
 class Book {
  public:
+  static constexpr int kPageBits = 12;
+  static constexpr int64_t kPageLevels = int64_t{1} << kPageBits;
+  static constexpr int64_t kPageCount = 8;
+  static constexpr size_t kFarReserve = 16 * 1024;
+
   Book();
   ~Book();
   Book(Book&&) noexcept;
   Book& operator=(Book&&) noexcept;
 
   void Clear();
-  // Sets the size at a level; zero removes it.
+  // Sets the size at a level; zero removes it. REQUIRES: the quantity is not negative.
   void Set(Side side, Price price, Quantity quantity);
   void Apply(std::span<const LevelChange> bids, std::span<const LevelChange> asks);
+  // Clear() and Apply(), quickest when each side comes best first, as snapshots do.
+  void Assign(std::span<const LevelChange> bids, std::span<const LevelChange> asks);
 
-  std::optional<BookLevel> best_bid() const;
-  std::optional<BookLevel> best_ask() const;
+  // Kept by every change: reading costs nothing.
+  std::optional<BookLevel> best_bid() const { return bids_.best; }
+  std::optional<BookLevel> best_ask() const { return asks_.best; }
   Quantity QuantityAt(Side side, Price price) const;  // zero when the level is empty
   // Best bid >= best ask.
-  bool is_crossed() const;
+  bool is_crossed() const {
+    return bids_.best.has_value() && asks_.best.has_value() &&
+           bids_.best->price >= asks_.best->price;
+  }
   // The best `out.size()` levels of a side, best first; returns how many were written.
   size_t TopLevels(Side side, std::span<BookLevel> out) const;
   size_t LevelCount(Side side) const;
@@ -49,8 +71,39 @@ class Book {
   uint64_t Hash() const;
 
  private:
-  struct Implementation;
-  std::unique_ptr<Implementation> implementation_;
+  // Within a side levels are known by key, the higher the better: a bid's ticks, an ask's ticks
+  // with all bits inverted (order-reversing without overflow).
+  struct FarLevel {
+    int64_t key;
+    int64_t lots;
+  };
+  struct Window;
+  struct Ladder {
+    std::unique_ptr<Window> window;
+    int64_t first_page = 0;  // the window holds pages [first_page, first_page + kPageCount)
+    // Ascending by key, all below the window. INVARIANT: nothing is above the window, and the best
+    // level of a side that is not empty is inside it.
+    std::vector<FarLevel> far;
+    std::optional<BookLevel> best;
+  };
+
+  template <Side kSide>
+  static void ApplyTo(Ladder& ladder, std::span<const LevelChange> changes);
+  template <Side kSide>
+  static void AssignTo(Ladder& ladder, std::span<const LevelChange> changes);
+  template <Side kSide>
+  static void RefreshBest(Ladder& ladder);
+  static void SetOutside(Ladder& ladder, int64_t key, int64_t lots);
+  static void MoveWindow(Ladder& ladder, int64_t first_page);
+  static void ClearLadder(Ladder& ladder);
+  // Calls visit(key, lots) from the best level on until it returns false.
+  template <typename Visit>
+  static void VisitLevels(const Ladder& ladder, Visit visit);
+
+  const Ladder& ladder(Side side) const { return side == Side::kBuy ? bids_ : asks_; }
+
+  Ladder bids_;
+  Ladder asks_;
 };
 
 }  // namespace holdfast

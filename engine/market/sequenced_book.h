@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -23,9 +25,16 @@ std::string_view ToText(BookProblem problem);
 // satisfy U <= lastUpdateId + 1 <= u, each following one U <= local + 1; U > local + 1 is a gap:
 // the book is unusable at once, the gap is counted, and a snapshot must be requested again.
 //
-// Single-threaded. Never allocates between snapshots, apart from far levels (see Book).
+// The buffer never has a hole: a diff that leaves one, or that does not fit, restarts the buffer
+// with itself, and a snapshot older than what is then buffered asks for another.
+//
+// Single-threaded. Never allocates after construction, apart from far levels (see Book).
 class SequencedBook {
  public:
+  // What one second of a busy instrument cannot fill; a snapshot takes less to arrive.
+  static constexpr size_t kMaxBufferedUpdates = 1024;
+  static constexpr size_t kMaxBufferedChanges = 64 * 1024;
+
   enum class Result : uint8_t {
     kApplied,
     kBuffered,      // no snapshot yet
@@ -33,9 +42,15 @@ class SequencedBook {
     kNeedSnapshot,  // gap, buffer overflow, or the snapshot is older than the buffered diffs
   };
 
+  // REQUIRES: stale_after_ns > 0.
   explicit SequencedBook(int64_t stale_after_ns);
+  ~SequencedBook();
+  SequencedBook(SequencedBook&&) noexcept;
+  SequencedBook& operator=(SequencedBook&&) noexcept;
 
+  // A snapshot older than a book in sequence is ignored; a newer one replaces the book.
   Result OnSnapshot(const DepthSnapshot& snapshot);
+  // REQUIRES: update.first_update_id <= update.last_update_id (decoders refuse others).
   Result OnUpdate(const DepthUpdate& update);
   // Connection lost: everything learned so far is void.
   void Reset();
@@ -43,12 +58,18 @@ class SequencedBook {
   std::optional<BookProblem> Unquotable(int64_t now_ns) const;
   const Book& book() const { return book_; }
   int64_t last_update_id() const { return last_update_id_; }
+  // Of the newest snapshot or diff that is in the book; 0 = none yet.
   int64_t last_receive_time_ns() const { return last_receive_time_ns_; }
   uint64_t gap_count() const { return gap_count_; }
+  // Snapshots that put the book in sequence, after the first.
   uint64_t resync_count() const { return resync_count_; }
 
  private:
   struct Buffer;
+
+  Result BufferUpdate(const DepthUpdate& update);
+  void ApplyUpdate(const DepthUpdate& update);
+
   Book book_;
   std::unique_ptr<Buffer> buffer_;
   int64_t stale_after_ns_;
@@ -57,9 +78,7 @@ class SequencedBook {
   uint64_t gap_count_ = 0;
   uint64_t resync_count_ = 0;
   bool has_snapshot_ = false;
-
- public:
-  ~SequencedBook();
+  bool was_in_sequence_ = false;
 };
 
 }  // namespace holdfast

@@ -15,7 +15,9 @@ namespace holdfast {
 // Names the place an order belongs to, stable over restarts: a line of the grid (or a level of the
 // ladder), the side its entry has, and whether the order opens or closes the slot's position.
 struct SlotKey {
-  int32_t line = 0;  // grid: k of anchor + k * interval; layered: level 1..N
+  // Grid: the line's own price in ticks, so that a slot means the same after the interval or the
+  // anchor has changed, and two slots never share a name. Layered: level 1..N.
+  int32_t line = 0;
   Side entry_side = Side::kBuy;
   bool is_exit = false;
 

@@ -25,8 +25,9 @@ struct StrategyMemory {
 class Strategy {
  public:
   virtual ~Strategy();
-  // Clears and fills `target`. `slots` are all slots that are not free, in any order. May update
-  // `memory` (first anchor, new interval).
+  // Clears and fills `target`. `slots` are all slots that are not free, and the free ones whose
+  // post-only reject count is not zero, in any order, each at most once. May update `memory` (first
+  // anchor, new interval).
   virtual void Decide(const MarketView& view, const Inventory& inventory,
                       std::span<const Slot> slots, StrategyMemory& memory,
                       TargetState& target) const = 0;

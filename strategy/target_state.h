@@ -22,6 +22,9 @@ struct MarketView {
   Quantity best_bid_quantity;
   Price best_ask;
   Quantity best_ask_quantity;
+  // Price from outside this venue (L4), for strategies that quote round one. Zero: none; the middle
+  // of the book is used.
+  Decimal external_price;
   Decimal maker_fee_rate;           // signed
   double atr_ratio = 1.0;           // ATR / baseline ATR; 1 until both windows are warm (G5)
   bool are_buys_allowed = true;     // false: risk mode, no entry may buy (X2)
@@ -38,7 +41,7 @@ struct TargetOrder {
   SlotKey key;
   Side side = Side::kBuy;  // of the order itself: exits have the opposite of key.entry_side
   Price price;
-  Quantity quantity;
+  Quantity quantity;  // open at the venue: of a partly filled order what remains
 };
 
 // Positions that should be held and orders that should be working. Orders are unique by key. The

@@ -10,6 +10,8 @@ std::string_view ToText(DenyReason reason) {
       return "paused";
     case DenyReason::kNotReconciled:
       return "not_reconciled";
+    case DenyReason::kAccountUnsafe:
+      return "account_unsafe";
     case DenyReason::kStoreUnhealthy:
       return "store_unhealthy";
     case DenyReason::kVenueBreaker:

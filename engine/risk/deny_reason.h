@@ -12,6 +12,7 @@ enum class DenyReason : uint8_t {
   kKilled,            // kill switch: only an operator clears it
   kPaused,            // operator pause
   kNotReconciled,     // law 6: what we know about the account is not proven yet
+  kAccountUnsafe,     // an account check failed (X11)
   kStoreUnhealthy,    // intents could not be recorded
   kVenueBreaker,      // too many failures in a row
   kNotConnected,      // private stream or order entry is down
@@ -31,7 +32,7 @@ enum class DenyReason : uint8_t {
   kOrderNumbers,   // the engine has no order number reserved at the moment
   kEngineRefused,  // the engine did not take the intent; nothing was sent
 };
-inline constexpr int kDenyReasonCount = 21;
+inline constexpr int kDenyReasonCount = 22;
 
 std::string_view ToText(DenyReason reason);  // snake case: "price_collar"
 

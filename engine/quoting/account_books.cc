@@ -1,0 +1,109 @@
+#include "engine/quoting/account_books.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "engine/base/assert.h"
+
+namespace holdfast {
+namespace {
+
+constexpr size_t kRecoveryOverlap = 200;
+
+}  // namespace
+
+AccountBooks::AccountBooks(const Instrument& instrument, const RecoveredState& recovered)
+    : instrument_(instrument),
+      ledger_(recovered.ledger),
+      position_(recovered.position),
+      start_realized_pnl_(recovered.position.realized_pnl()) {
+  for (const Slot& slot : recovered.slots) slots_.Restore(slot);
+  std::vector<VenueTradeId> ids = recovered.recent_trade_ids;
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  if (ids.size() > TradeIdSet::kCapacity) {
+    ids.erase(ids.begin(), ids.end() - static_cast<ptrdiff_t>(TradeIdSet::kCapacity));
+  }
+  if (ids.empty()) {
+    trades_.SetFloor(recovered.last_trade_id);
+  } else {
+    trades_.SetFloor(VenueTradeId(ids.front().value() - 1));
+    for (VenueTradeId id : ids) {
+      if (!trades_.Contains(id)) trades_.Insert(id);
+    }
+  }
+  recovery_cursor_ =
+      ids.size() > kRecoveryOverlap ? ids[ids.size() - 1 - kRecoveryOverlap] : trades_.floor();
+}
+
+void AccountBooks::BookOwn(const Fill& fill, SlotKey slot_key, Booked& booked) {
+  HF_ASSERT(!IsBooked(fill.trade_id));
+  trades_.Insert(fill.trade_id);
+  position_.Apply(instrument_, fill);
+  booked.slot_result = slots_.OnFill(slot_key, instrument_, fill);
+  booked.record.fill = fill;
+  booked.record.order.reset();
+  booked.record.slot = booked.slot_result.slot;
+  booked.record.transaction = MakeFillTransaction(instrument_, fill);
+  booked.record.instrument = instrument_.id;
+  booked.record.position = position_;
+  booked.ledger_status = ledger_.Apply(booked.record.transaction);
+  volume_ += instrument_.NotionalOf(fill.price, fill.quantity);
+  Remember(fill);
+}
+
+void AccountBooks::BookForeign(const Fill& fill, Booked& booked) {
+  HF_ASSERT(!IsBooked(fill.trade_id));
+  trades_.Insert(fill.trade_id);
+  booked.slot_result = {};
+  booked.record.fill = fill;
+  booked.record.order.reset();
+  booked.record.slot.reset();
+  booked.record.transaction = MakeFillTransaction(instrument_, fill);
+  booked.record.transaction.cause = LedgerCause::kAdjustment;
+  booked.record.transaction.reason = InlineString<64>("fill of an order that is not ours");
+  booked.record.instrument = instrument_.id;
+  booked.record.position = position_;
+  booked.ledger_status = ledger_.Apply(booked.record.transaction);
+}
+
+absl::Status AccountBooks::BookWallet(const LedgerTransaction& transaction) {
+  return ledger_.Apply(transaction);
+}
+
+void AccountBooks::OnBalance(const BalanceReport& report) {
+  for (AssetBalance& balance : balances_) {
+    if (balance.asset != report.asset) continue;
+    balance.free = report.free;
+    balance.locked = report.locked;
+    return;
+  }
+  if (balances_.full()) return;  // shown and compared are the first kMaxAssets only
+  balances_.push_back({.asset = report.asset, .free = report.free, .locked = report.locked});
+}
+
+void AccountBooks::Remember(const Fill& fill) {
+  ++fill_count_;
+  if (last_fills_.full()) last_fills_.pop();
+  last_fills_.push() = {.trade_id = fill.trade_id,
+                        .side = fill.side,
+                        .liquidity = fill.liquidity,
+                        .price = fill.price,
+                        .quantity = fill.quantity,
+                        .fee = fill.fee,
+                        .fee_asset = fill.fee_asset,
+                        .venue_time_ns = fill.venue_time_ns};
+  for (AssetAmount& total : fees_) {
+    if (total.asset != fill.fee_asset) continue;
+    total.amount += fill.fee;
+    return;
+  }
+  if (!fees_.full()) fees_.push_back({.asset = fill.fee_asset, .amount = fill.fee});
+}
+
+void AccountBooks::CheckInvariants() const {
+  HF_ASSERT(ledger_.CheckInvariants());
+  slots_.CheckInvariants();
+}
+
+}  // namespace holdfast

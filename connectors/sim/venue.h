@@ -65,28 +65,29 @@ struct SimVenueConfig {
 };
 
 struct SimInstrumentConfig {
-  Instrument instrument;  // `id` is assigned by the venue: 0, 1, ... in order of AddInstrument()
+  Instrument instrument =
+      {};  // `id` is assigned by the venue: 0, 1, ... in order of AddInstrument()
   // The finest grid that later filter changes may use; zero = instrument.tick_size / lot_size.
   // REQUIRES (checked): the filters' steps are multiples of it; price_grid x quantity_grid is a
   // multiple of 10^-8, so that every notional is exact.
-  Decimal price_grid;
-  Decimal quantity_grid;
+  Decimal price_grid = {};
+  Decimal quantity_grid = {};
 };
 
 struct SimFeeAsset {
-  AssetCode asset;
-  Decimal quote_per_unit;  // fixed conversion price
-  Decimal discount;        // 0.25 = pays 75 %
+  AssetCode asset = {};
+  Decimal quote_per_unit = {};  // fixed conversion price
+  Decimal discount = {};        // 0.25 = pays 75 %
 };
 
 struct SimAccountConfig {
-  std::string name;
-  Decimal maker_fee_rate;  // fraction of the received amount; negative = rebate
-  Decimal taker_fee_rate;
+  std::string name = {};
+  Decimal maker_fee_rate = {};  // fraction of the received amount; negative = rebate
+  Decimal taker_fee_rate = {};
   // Fees are charged in the received asset (base for buys, quote for sells). With a fee asset they
   // are charged there as long as the free balance suffices.
-  std::optional<SimFeeAsset> fee_asset;
-  std::vector<SimBalance> balances;  // `free` at the start; `locked` is ignored
+  std::optional<SimFeeAsset> fee_asset = {};
+  std::vector<SimBalance> balances = {};  // `free` at the start; `locked` is ignored
   bool can_trade = true;
   // Accounts with the same group >= 0 count as one for self-trade prevention.
   int32_t trade_group = -1;
@@ -96,16 +97,16 @@ struct SimAccountConfig {
 
 // What one account did on one instrument, for ever; never dropped.
 struct SimInstrumentTotals {
-  InstrumentId instrument;
-  Decimal bought, sold;              // base
-  Decimal bought_quote, sold_quote;  // paid, received before fees
+  InstrumentId instrument = {};
+  Decimal bought = {}, sold = {};              // base
+  Decimal bought_quote = {}, sold_quote = {};  // paid, received before fees
   int64_t trade_count = 0;
   int64_t order_count = 0;  // accepted
 };
 
 struct SimAccountTotals {
-  std::vector<SimInstrumentTotals> instruments;
-  std::vector<SimBalance> fees;  // per asset in `free`; negative = rebates outweigh
+  std::vector<SimInstrumentTotals> instruments = {};
+  std::vector<SimBalance> fees = {};  // per asset in `free`; negative = rebates outweigh
   int64_t dropped_order_count = 0;
   int64_t dropped_trade_count = 0;
 };

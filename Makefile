@@ -25,10 +25,10 @@ build: bootstrap ## Build everything in Release
 	@cmake --build build/release -j $(JOBS)
 
 run: bootstrap ## Quote on the simulated venue; [DURATION=30] [CAPTURE=file.gz] [SPEED=10]
-	@cmake --preset release >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }; \
-	  rm -f build-configure.log
+	@cmake --preset release
 	@cmake --build build/release -j $(JOBS) --target holdfast holdfast-venue
-	@DURATION='$(DURATION)' CAPTURE='$(CAPTURE)' SPEED='$(SPEED)' exec deploy/run.sh build/release
+	@DURATION='$(DURATION)' CAPTURE='$(CAPTURE)' SPEED='$(SPEED)' \
+	  exec deploy/run.sh build/release/apps
 
 test: build ## Build and run all tests
 	@ctest --test-dir build/release --output-on-failure --no-tests=error -j 2
@@ -36,8 +36,9 @@ test: build ## Build and run all tests
 bench: bootstrap ## Benchmarks: percentiles, and ratios within one run
 	@cmake --preset release
 	@cmake --build build/release -j $(JOBS) --target tests/benchmark/all
-	@for benchmark in $$(find build/release/tests/benchmark -maxdepth 1 -type f -executable | sort); do \
-	  echo "== $$(basename $$benchmark)"; $$benchmark; done
+	@cd build/release/tests/benchmark; \
+	  for benchmark in $$(find . -maxdepth 1 -type f -executable -printf '%f\n' | sort); do \
+	  echo "== $$benchmark"; ./$$benchmark; done
 
 asan: bootstrap ## All tests under AddressSanitizer and UBSan
 	@deploy/sanitize.sh asan $(JOBS)

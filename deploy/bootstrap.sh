@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what building, testing and running need on Debian 12, and nothing when all of it is there.
+# Installs what building, testing and running need on Debian 12; nothing when all of it is there.
 #
 #   deploy/bootstrap.sh [further-package...]
 #

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds and runs tests under a sanitizer.
 #
-#   deploy/sanitize.sh asan [jobs]   every test but the interoperability ones (other people's clients)
+#   deploy/sanitize.sh asan [jobs]   every test but the interoperability ones (foreign clients)
 #   deploy/sanitize.sh tsan [jobs]   the tests labelled threads, and only their programs are built
 set -euo pipefail
 cd "$(dirname "$0")/.."

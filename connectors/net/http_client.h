@@ -16,9 +16,9 @@ namespace holdfast {
 
 struct HttpRequest {
   std::string_view method = "GET";
-  std::string_view target;        // path and query, already encoded
-  std::string_view header_lines;  // further headers, "Name: value\r\n" each
-  std::string_view body;
+  std::string_view target = {};        // path and query, already encoded
+  std::string_view header_lines = {};  // further headers, "Name: value\r\n" each
+  std::string_view body = {};
 };
 
 enum class HttpFailure : uint8_t {

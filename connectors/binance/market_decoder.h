@@ -11,6 +11,9 @@
 
 namespace holdfast {
 
+class BinanceMarketScanner;
+class BinanceMarketStrictParser;
+
 enum class BinanceFrameKind : uint8_t {
   kDepthUpdate,
   kDepthSnapshot,
@@ -32,7 +35,7 @@ enum class BinanceDecodeError : uint8_t {
   kBadNumber,      // sign, exponent, blanks, empty, no digit beside the point
   kTooManyDigits,  // more than 18 before or 8 behind the point
   kOutOfRange,     // does not fit, or zero where only positive makes sense
-  kOffGrid,        // not a multiple of the instrument's tick or lot
+  kOffGrid,        // a price that is not a multiple of the tick
   kTooManyLevels,  // more than the caller's buffer holds
   kWrongSymbol,    // belongs to another instrument
   kBadSequence,    // first update id above the last one
@@ -65,8 +68,9 @@ class BinanceFrame {
 };
 
 // Turns one text frame of the market streams (raw or inside {"stream":..,"data":..}) or one REST
-// depth snapshot into ticks and lots of one instrument. Exact: nothing is rounded, a price off the
-// tick grid refuses the frame.
+// depth snapshot into ticks and lots of one instrument. A price off the tick grid refuses the
+// frame. A size off the lot grid does not: orders older than a change of the venue's lot size rest
+// in real books; it counts as the next full lot, so that a level that exists is never lost.
 //
 // Two paths with one meaning. The scanner knows the layout the venue sends and reads it in one
 // pass; whatever it does not expect goes, from the start, to a strict parser that takes any valid
@@ -99,10 +103,8 @@ class BinanceMarketDecoder {
   static std::string_view StreamSymbol(std::string_view text);
 
  private:
-  class Scanner;
-  class StrictParser;
-  std::unique_ptr<Scanner> scanner_;
-  std::unique_ptr<StrictParser> strict_;
+  std::unique_ptr<BinanceMarketScanner> scanner_;
+  std::unique_ptr<BinanceMarketStrictParser> strict_;
   uint64_t strict_count_ = 0;
 };
 

@@ -64,7 +64,7 @@ std::optional<FaultPoint> FaultPointFromText(std::string_view text);
 struct FaultRule {
   FaultKind kind = FaultKind::kLostRequest;
   FaultPoint point = FaultPoint::kPlace;
-  std::optional<SimAccountId> account;  // nullopt = every account (and public data)
+  std::optional<SimAccountId> account = {};  // nullopt = every account (and public data)
   int64_t skip_count = 0;
   int64_t count = INT64_MAX;
   int32_t probability_ppm = 1'000'000;

@@ -59,7 +59,8 @@ class LatencyHistogram {
     const uint64_t mantissa = index - (shift << kSubBits);
     return ((mantissa + 1) << shift) - 1;
   }
-  static constexpr size_t kBucketCount = IndexOf(kMaxValue) + 1;
+  // IndexOf(kMaxValue) + 1.
+  static constexpr size_t kBucketCount = size_t{kMaxBits - kSubBits + 1} << kSubBits;
 
   std::array<uint64_t, kBucketCount> counts_ = {};
   uint64_t count_ = 0;

@@ -1,0 +1,316 @@
+#include "engine/simple/sqlite_schema.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "engine/base/status_macros.h"
+#include "engine/simple/sqlite_tables.h"
+
+namespace holdfast {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What an operator can do about a damaged file; part of every kDataLoss message.
+std::string DamageAdvice(const std::string& path) {
+  return absl::StrCat(
+      "path=", path, "; stop the service, keep a copy of the file and its -wal, then restore a ",
+      "backup or salvage with: sqlite3 ", path, " .recover | sqlite3 new.db; or move the files ",
+      "away to start empty: order ids do not repeat, open orders are found by asking the venue, ",
+      "the position and the ledger start anew");
+}
+
+absl::Status Damaged(const std::string& path, absl::string_view reason) {
+  return absl::DataLossError(
+      absl::StrCat("store: damaged: reason=", reason, " ", DamageAdvice(path)));
+}
+
+// While checking, whatever SQLite calls damage is damage of this file, with the advice.
+absl::Status WithAdvice(const absl::Status& status, const std::string& path) {
+  if (!absl::IsDataLoss(status)) return status;
+  return Damaged(path, status.message());
+}
+
+absl::Status SyncFolder(const fs::path& folder) {
+  const int file = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) {
+    return absl::UnavailableError(absl::StrCat(
+        "store: cannot open the folder: path=", folder.string(), " reason=", std::strerror(errno)));
+  }
+  const int result = fsync(file);
+  const int error = errno;
+  close(file);
+  if (result == 0) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(
+      "store: cannot sync the folder: path=", folder.string(), " reason=", std::strerror(error)));
+}
+
+absl::Status WriteNewFile(const std::string& path, const StoreOptions& options,
+                          const Clock& clock) {
+  HF_ASSIGN_OR_RETURN(
+      SqliteConnection connection,
+      SqliteConnection::Open(path, SqliteConnection::Mode::kCreate, options.sqlite_vfs));
+  HF_RETURN_IF_ERROR(connection.Execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON"));
+  HF_RETURN_IF_ERROR(connection.Begin());
+  HF_RETURN_IF_ERROR(connection.Execute(std::string(kStoreTablesSql)));
+  HF_ASSIGN_OR_RETURN(
+      SqliteStatement insert,
+      connection.Prepare("INSERT INTO store_info (id, venue, account, symbol, created_time_ns, "
+                         "next_order_number, record_count, newest_record_time_ns) "
+                         "VALUES (1, ?, ?, ?, ?, ?, 0, 0)"));
+  HF_RETURN_IF_ERROR(insert.Run(std::string_view(options.venue_name),
+                                std::string_view(options.account_name),
+                                options.instrument.symbol.view(), clock.WallNs(),
+                                static_cast<int64_t>(OrderNumberSeed(clock))));
+  HF_RETURN_IF_ERROR(
+      connection.Execute(absl::StrCat("PRAGMA application_id = ", kStoreApplicationId,
+                                      "; PRAGMA user_version = ", kStoreSchemaVersion)));
+  return connection.Commit();
+}
+
+absl::Status CheckIdentity(SqliteConnection& connection, const StoreOptions& options) {
+  HF_ASSIGN_OR_RETURN(SqliteStatement statement,
+                      connection.Prepare("SELECT venue, account, symbol FROM store_info"));
+  HF_ASSIGN_OR_RETURN(const bool has_row, statement.Step());
+  if (!has_row) return absl::DataLossError("store_info is empty");
+  const std::string_view wanted[] = {options.venue_name, options.account_name,
+                                     options.instrument.symbol.view()};
+  constexpr const char* kNames[] = {"venue", "account", "symbol"};
+  for (int i = 0; i < 3; ++i) {
+    const std::string_view stored = statement.ColumnText(i);
+    if (stored == wanted[i]) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "store: belongs to another ", kNames[i], ": path=", options.path, " stored=",
+        std::string(stored), " wanted=", std::string(wanted[i]), "; use another path for it"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckVersion(SqliteConnection& connection, const std::string& path) {
+  HF_ASSIGN_OR_RETURN(const int64_t application_id, connection.QueryInt("PRAGMA application_id"));
+  if (application_id != kStoreApplicationId) {
+    return absl::InvalidArgumentError(absl::StrCat("store: not a holdfast store: path=", path,
+                                                   " application_id=", application_id,
+                                                   "; use another path"));
+  }
+  HF_ASSIGN_OR_RETURN(const int64_t version, connection.QueryInt("PRAGMA user_version"));
+  if (version > kStoreSchemaVersion) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("store: written by a newer version: path=", path, " version=", version,
+                     " known_version=", kStoreSchemaVersion, "; start the newer program"));
+  }
+  if (version != kStoreSchemaVersion) {
+    return Damaged(path, absl::StrCat("impossible version ", version));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSoundness(SqliteConnection& connection, const std::string& path) {
+  HF_ASSIGN_OR_RETURN(const std::string verdict, connection.QueryText("PRAGMA quick_check(1)"));
+  if (verdict != "ok") return Damaged(path, verdict);
+  return absl::OkStatus();
+}
+
+// --- change of the grid ------------------------------------------------------------------------
+
+struct Grid {
+  int64_t instrument_key = 0;
+  int64_t tick_size_e8 = 0;
+  int64_t lot_size_e8 = 0;
+};
+
+absl::StatusOr<std::optional<Grid>> CurrentGrid(SqliteConnection& connection,
+                                                std::string_view symbol) {
+  HF_ASSIGN_OR_RETURN(SqliteStatement statement,
+                      connection.Prepare("SELECT instrument_key, tick_size_e8, lot_size_e8 "
+                                         "FROM instruments WHERE symbol = ? AND is_current = 1"));
+  HF_RETURN_IF_ERROR(statement.Bind(symbol));
+  HF_ASSIGN_OR_RETURN(const bool has_row, statement.Step());
+  if (!has_row) return std::optional<Grid>();
+  return std::optional<Grid>(Grid{.instrument_key = statement.ColumnInt(0),
+                                  .tick_size_e8 = statement.ColumnInt(1),
+                                  .lot_size_e8 = statement.ColumnInt(2)});
+}
+
+absl::StatusOr<Grid> InsertGrid(SqliteConnection& connection, const Instrument& instrument) {
+  // A grid that was in use before becomes the current one again.
+  HF_ASSIGN_OR_RETURN(
+      SqliteStatement insert,
+      connection.Prepare("INSERT INTO instruments (symbol, base_asset, quote_asset, tick_size_e8, "
+                         "lot_size_e8, is_current) VALUES (?, ?, ?, ?, ?, 1) "
+                         "ON CONFLICT (symbol, tick_size_e8, lot_size_e8) "
+                         "DO UPDATE SET is_current = 1"));
+  HF_RETURN_IF_ERROR(insert.Run(instrument.symbol.view(), instrument.base_asset.view(),
+                                instrument.quote_asset.view(), instrument.tick_size.units(),
+                                instrument.lot_size.units()));
+  HF_ASSIGN_OR_RETURN(const std::optional<Grid> grid,
+                      CurrentGrid(connection, instrument.symbol.view()));
+  if (!grid.has_value()) return absl::InternalError("store: the grid just written is missing");
+  return *grid;
+}
+
+// A column that counts ticks or lots in rows that live on the current grid.
+struct GridColumn {
+  const char* table;
+  const char* column;
+  bool is_price;
+  const char* key_column;  // names the row in a message
+  const char* condition;
+};
+
+constexpr GridColumn kGridColumns[] = {
+    {"orders", "price_ticks", true, "client_order_id", "open"},
+    {"orders", "quantity_lots", false, "client_order_id", "open"},
+    {"orders", "filled_lots", false, "client_order_id", "open"},
+    {"slots", "entry_price_ticks", true, "line", ""},
+    {"slots", "held_lots", false, "line", ""},
+    {"strategy_memory", "anchor_ticks", true, "'anchor'", ""},
+    {"strategy_memory", "interval_ticks", true, "'interval'", ""},
+    {"positions", "quantity_lots", false, "'position'", ""},
+};
+
+std::string LiveRows(const GridColumn& column, const Grid& grid) {
+  const std::string by_key = absl::StrCat("instrument_key = ", grid.instrument_key);
+  if (*column.condition == '\0') return by_key;
+  return absl::StrCat(by_key, " AND state NOT IN ",
+                      absl::string_view(kFinalStatesSql.data(), kFinalStatesSql.size()));
+}
+
+// Old count x old step / new step. Exact or refused; SQLite's 64-bit product cannot overflow
+// because every stored value fits in a Decimal.
+absl::Status ConvertColumn(SqliteConnection& connection, const GridColumn& column, const Grid& from,
+                           const Grid& to, const std::string& symbol) {
+  const int64_t old_step = column.is_price ? from.tick_size_e8 : from.lot_size_e8;
+  const int64_t new_step = column.is_price ? to.tick_size_e8 : to.lot_size_e8;
+  if (old_step == new_step) return absl::OkStatus();
+  const std::string rows = LiveRows(column, from);
+  const absl::StatusOr<std::string> misfit = connection.QueryText(absl::StrCat(
+      "SELECT ", column.key_column, " || ' ' || ", column.column, " FROM ", column.table, " WHERE ",
+      rows, " AND (", column.column, " * ", old_step, ") % ", new_step, " <> 0 LIMIT 1"));
+  if (misfit.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "store: the venue changed the grid and a stored value does not fit: symbol=", symbol,
+        " old_step_e8=", old_step, " new_step_e8=", new_step, " table=", column.table,
+        " column=", column.column, " row=", *misfit,
+        "; cancel the open orders and close the position at the venue, then start with an empty ",
+        "store"));
+  }
+  if (!absl::IsNotFound(misfit.status())) return misfit.status();
+  return connection.Execute(absl::StrCat("UPDATE ", column.table, " SET ", column.column, " = ",
+                                         column.column, " * ", old_step, " / ", new_step, " WHERE ",
+                                         rows));
+}
+
+absl::Status MoveLiveRows(SqliteConnection& connection, const Grid& from, const Grid& to) {
+  for (const char* table : {"slots", "strategy_memory", "positions"}) {
+    HF_RETURN_IF_ERROR(connection.Execute(
+        absl::StrCat("UPDATE ", table, " SET instrument_key = ", to.instrument_key,
+                     " WHERE instrument_key = ", from.instrument_key)));
+  }
+  return connection.Execute(absl::StrCat("UPDATE orders SET instrument_key = ", to.instrument_key,
+                                         " WHERE ", LiveRows(kGridColumns[0], from)));
+}
+
+absl::StatusOr<int64_t> ChangeGrid(SqliteConnection& connection, const Instrument& instrument,
+                                   const std::optional<Grid>& from) {
+  if (from.has_value()) {
+    HF_RETURN_IF_ERROR(connection.Execute(absl::StrCat(
+        "UPDATE instruments SET is_current = 0 WHERE instrument_key = ", from->instrument_key)));
+  }
+  HF_ASSIGN_OR_RETURN(const Grid to, InsertGrid(connection, instrument));
+  if (!from.has_value()) return to.instrument_key;
+  // Both quantity columns of an order change together so that filled <= quantity holds between:
+  // growing counts start with quantity, shrinking ones with filled.
+  const std::string symbol(instrument.symbol.view());
+  const bool is_shrinking = to.lot_size_e8 > from->lot_size_e8;
+  for (size_t i = 0; i < std::size(kGridColumns); ++i) {
+    const size_t at = is_shrinking && (i == 1 || i == 2) ? 3 - i : i;
+    HF_RETURN_IF_ERROR(ConvertColumn(connection, kGridColumns[at], *from, to, symbol));
+  }
+  HF_RETURN_IF_ERROR(MoveLiveRows(connection, *from, to));
+  return to.instrument_key;
+}
+
+}  // namespace
+
+absl::Status CreateStoreFile(const StoreOptions& options, const Clock& clock) {
+  const std::string unfinished = options.path + ".new";
+  std::error_code error;
+  for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
+    fs::remove(unfinished + suffix, error);
+    // A log without its database holds records of a database that is gone. A new file under that
+    // name would be mixed with it.
+    if (*suffix == '\0' || !fs::exists(options.path + suffix, error)) continue;
+    if (fs::file_size(options.path + suffix, error) == 0) {
+      fs::remove(options.path + suffix, error);
+    } else if (std::string_view(suffix) != "-shm") {
+      return Damaged(options.path,
+                     absl::StrCat("the database is missing but its ", suffix, " file is there"));
+    }
+  }
+  HF_RETURN_IF_ERROR(WriteNewFile(unfinished, options, clock));
+  fs::rename(unfinished, options.path, error);
+  if (error) {
+    return absl::UnavailableError(absl::StrCat("store: cannot rename: from=", unfinished,
+                                               " to=", options.path, " reason=", error.message()));
+  }
+  return SyncFolder(fs::path(options.path).parent_path());
+}
+
+absl::StatusOr<SqliteConnection> OpenStoreFile(const StoreOptions& options) {
+  std::error_code error;
+  // Files are renamed into place complete, so an empty one has lost its content.
+  if (fs::file_size(options.path, error) == 0 && !error) {
+    return Damaged(options.path, "the file is empty");
+  }
+  absl::StatusOr<SqliteConnection> connection =
+      SqliteConnection::Open(options.path, SqliteConnection::Mode::kMustExist, options.sqlite_vfs);
+  if (!connection.ok()) return WithAdvice(connection.status(), options.path);
+  connection->SetBusyTimeout(options.busy_timeout_ms);
+  // First read of the file: damage in the header shows here.
+  const absl::StatusOr<std::string> mode = connection->QueryText("PRAGMA journal_mode = WAL");
+  if (!mode.ok()) return WithAdvice(mode.status(), options.path);
+  if (*mode != "wal") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("store: no write-ahead log on this file system: path=", options.path,
+                     " journal_mode=", *mode));
+  }
+  HF_RETURN_IF_ERROR(connection->Execute(
+      "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; "
+      "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; "
+      "PRAGMA journal_size_limit = 67108864"));
+  return connection;
+}
+
+absl::Status CheckStoreFile(SqliteConnection& connection, const StoreOptions& options) {
+  HF_RETURN_IF_ERROR(WithAdvice(CheckVersion(connection, options.path), options.path));
+  HF_RETURN_IF_ERROR(WithAdvice(CheckSoundness(connection, options.path), options.path));
+  return WithAdvice(CheckIdentity(connection, options), options.path);
+}
+
+absl::StatusOr<int64_t> AdoptGrid(SqliteConnection& connection, const Instrument& instrument) {
+  HF_ASSIGN_OR_RETURN(const std::optional<Grid> from,
+                      CurrentGrid(connection, instrument.symbol.view()));
+  if (from.has_value() && from->tick_size_e8 == instrument.tick_size.units() &&
+      from->lot_size_e8 == instrument.lot_size.units()) {
+    return from->instrument_key;
+  }
+  HF_RETURN_IF_ERROR(connection.Begin());
+  absl::StatusOr<int64_t> key = ChangeGrid(connection, instrument, from);
+  if (key.ok()) {
+    const absl::Status committed = connection.Commit();
+    if (committed.ok()) return key;
+    key = committed;
+  }
+  connection.RollBack();
+  return key;
+}
+
+}  // namespace holdfast

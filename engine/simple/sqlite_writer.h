@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/market/instrument.h"
+#include "engine/simple/sqlite_connection.h"
+#include "engine/simple/store.h"
+
+namespace holdfast {
+
+// Writes records as rows, inside a transaction that the caller opens and commits. Holds the
+// prepared statements of one connection.
+class SqliteWriter {
+ public:
+  static absl::StatusOr<SqliteWriter> Create(SqliteConnection& connection,
+                                             const Instrument& instrument, int64_t instrument_key);
+
+  absl::Status Write(const StoreRecord& record);
+  // REQUIRES: before the first ledger transaction of each SQLite transaction: the number of the
+  // last one may have been rolled back.
+  absl::Status LoadLastTransactionId();
+
+ private:
+  explicit SqliteWriter(const Instrument& instrument, int64_t instrument_key)
+      : instrument_(instrument), instrument_key_(instrument_key) {}
+
+  absl::Status Write(const OrderRecord& record);
+  absl::Status Write(const FillRecord& record);
+  absl::Status Write(const SlotRecord& record);
+  absl::Status Write(const MemoryRecord& record);
+  absl::Status Write(const LedgerRecord& record);
+  absl::Status Write(const RiskRecord& record);
+  absl::Status WriteOrder(const Order& order);
+  absl::Status WriteFill(const FillRecord& record);
+  absl::Status WriteSlot(const Slot& slot);
+  absl::Status WriteTransaction(const LedgerTransaction& transaction);
+
+  Instrument instrument_;
+  int64_t instrument_key_ = 0;
+  int64_t last_transaction_id_ = 0;
+
+  SqliteStatement put_order_;
+  SqliteStatement put_slot_;
+  SqliteStatement delete_slot_;
+  SqliteStatement put_memory_;
+  SqliteStatement put_position_;
+  SqliteStatement put_risk_;
+  SqliteStatement insert_fill_;
+  SqliteStatement insert_entry_;
+  SqliteStatement insert_transaction_;
+  SqliteStatement select_last_transaction_id_;
+};
+
+}  // namespace holdfast

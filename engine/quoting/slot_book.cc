@@ -23,6 +23,13 @@ Notional EntryCost(const Instrument& instrument, const Fill& fill) {
   return fill.side == Side::kBuy ? value + fee : value - fee;
 }
 
+Slot EmptySlot(SlotKey key) {
+  Slot slot;
+  slot.line = key.line;
+  slot.entry_side = key.entry_side;
+  return slot;
+}
+
 }  // namespace
 
 SlotBook::SlotBook() : index_(kMaxSlots) {}
@@ -41,7 +48,7 @@ Slot* SlotBook::FindOrAdd(SlotKey key) {
   if (Slot* slot = FindMutable(key)) return slot;
   if (slots_.full()) return nullptr;
   index_.Insert(IndexKey(key), static_cast<uint32_t>(slots_.size()));
-  slots_.push_back(Slot{.line = key.line, .entry_side = key.entry_side});
+  slots_.push_back(EmptySlot(key));
   return &slots_.back();
 }
 
@@ -102,7 +109,7 @@ SlotBook::FillResult SlotBook::OnFill(SlotKey key, const Instrument& instrument,
   FillResult result;
   Slot* slot = key.is_exit ? FindMutable(key) : FindOrAdd(key);
   if (slot == nullptr) {
-    result.slot = {.line = key.line, .entry_side = key.entry_side};
+    result.slot = EmptySlot(key);
     result.is_legal = false;
     result.unallocated = fill.quantity;
     return result;

@@ -67,7 +67,7 @@ std::string Canvas::ToPlainText() const {
     std::string row;
     for (int x = 0; x < width_; ++x) row += At(x, y).character;
     row.erase(row.find_last_not_of(' ') + 1);
-    Append(out, row, '\n');
+    AppendTo(out, row, "\n");
   }
   return out;
 }

@@ -163,7 +163,7 @@ bool Assign(const ConfigKey& key, std::string_view text, Settings& settings) {
       settings.*std::get<bool Settings::*>(key.member) = text == "true";
       return true;
     case KeyType::kSecret:
-      settings.*std::get<Secret Settings::*>(key.member) = Secret(std::string(text));
+      settings.*std::get<SecretText Settings::*>(key.member) = SecretText(text);
       return !text.empty();
   }
   return false;
@@ -247,7 +247,7 @@ class Loader {
         return absl::OkStatus();
       }
       return Problem({.file = file_, .name = "-"}, "-",
-                     Concat("a readable configuration file (", status.message(), ")"));
+                     Concat("a readable configuration file (", MessageOf(status), ")"));
     }
     const TomlDocument document = ParseToml(text);
     if (!document.error.empty()) {
@@ -366,7 +366,7 @@ class Loader {
   }
 
   // Reads the file that `name` points to into `secret`; leaves it alone when the key is not set.
-  absl::Status ReadSecretFile(std::string_view name, Secret& secret) {
+  absl::Status ReadSecretFile(std::string_view name, SecretText& secret) {
     const ConfigKey* key = FindConfigKey(name);
     const auto found = given_.find(key);
     if (found == given_.end() || found->second.text.empty()) return absl::OkStatus();
@@ -375,7 +375,7 @@ class Loader {
     mode_t mode = 0;
     if (absl::Status status = ReadWhole(given.text, kMaxSecretBytes, text, &mode); !status.ok()) {
       return Problem(given.source, Shown(given.text),
-                     Concat("a readable file with the secret (", status.message(), ")"));
+                     Concat("a readable file with the secret (", MessageOf(status), ")"));
     }
     if ((mode & S_IRWXO) != 0) {
       return Problem(given.source, Shown(given.text),
@@ -387,7 +387,7 @@ class Loader {
     }
     absl::StripTrailingAsciiWhitespace(&text);
     if (text.empty()) return Problem(given.source, Shown(given.text), "a file that is not empty");
-    secret = Secret(std::move(text));
+    secret = SecretText(text);
     return absl::OkStatus();
   }
 
@@ -416,16 +416,16 @@ class Loader {
 
   absl::Status CheckSecrets() const {
     const Settings& settings = configuration_.settings;
-    if (!settings.venue_api_key.is_set()) {
+    if (settings.venue_api_key.empty()) {
       return Missing("venue.api_key", ExpectedText(*FindConfigKey("venue.api_key")));
     }
-    if (!settings.venue_secret_key.is_set() && !settings.venue_ed25519_key.is_set()) {
+    if (settings.venue_secret_key.empty() && settings.venue_ed25519_key.empty()) {
       return Missing("venue.secret_key", Concat(ExpectedText(*FindConfigKey("venue.secret_key")),
                                                 " or venue.ed25519_key_file"));
     }
     for (const auto& [name, secret] : {std::pair("venue.api_key", &settings.venue_api_key),
                                        std::pair("venue.secret_key", &settings.venue_secret_key)}) {
-      const std::string& value = secret->Reveal();
+      const std::string_view value = secret->Reveal();
       if (std::all_of(value.begin(), value.end(), absl::ascii_isgraph)) continue;
       return TogetherProblem(IsGiven(name) ? name : Concat(name, "_file"),
                              "one line of printable characters without blanks");
@@ -502,7 +502,7 @@ std::string PrintConfiguration(const Configuration& configuration) {
   for (const ConfigEntry& entry : configuration.entries) {
     const ConfigKey& key = *entry.key;
     if (key.section() != section) {
-      Append(out, section.empty() ? "" : "\n", "[", key.section(), "]\n");
+      AppendTo(out, section.empty() ? "" : "\n", "[", key.section(), "]\n");
       section = key.section();
     }
     const bool is_bare = key.type == KeyType::kInteger || key.type == KeyType::kNumber ||
@@ -510,8 +510,8 @@ std::string PrintConfiguration(const Configuration& configuration) {
     const std::string_view name = key.name.substr(section.size() + 1);
     // What is not set, and secrets, are comments, so that the whole can be used as a file.
     if (key.is_secret() || entry.text.empty()) {
-      Append(out, "# ", name, " is ", key.is_secret() ? entry.text : "unset", "  # ", entry.origin,
-             "\n");
+      AppendTo(out, "# ", name, " is ", key.is_secret() ? entry.text : "unset", "  # ",
+               entry.origin, "\n");
       continue;
     }
     std::string text = entry.text;
@@ -523,7 +523,7 @@ std::string PrintConfiguration(const Configuration& configuration) {
       }
       text += "\"";
     }
-    Append(out, name, " = ", text, "  # ", entry.origin, "\n");
+    AppendTo(out, name, " = ", text, "  # ", entry.origin, "\n");
   }
   return out;
 }

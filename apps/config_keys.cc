@@ -608,23 +608,23 @@ std::string ConfigReference() {
   for (const ConfigKey& key : kKeys) {
     if (key.section() != section) {
       section = key.section();
-      Append(out, "\n## [", section, "]\n\n",
-             "| key | value | unit | default | environment | flag | meaning |\n",
-             "|---|---|---|---|---|---|---|\n");
+      AppendTo(out, "\n## [", section, "]\n\n",
+               "| key | value | unit | default | environment | flag | meaning |\n",
+               "|---|---|---|---|---|---|---|\n");
     }
     const std::string expected = key.is_secret() ? "secret" : ExpectedText(key);
     std::string environment = CodeOrNothing(EnvironmentName(key));
     if (!key.environment_aliases.empty()) {
-      Append(environment, " ", CodeOrNothing(ReplaceText(key.environment_aliases, " ", "` `")));
+      AppendTo(environment, " ", CodeOrNothing(ReplaceText(key.environment_aliases, " ", "` `")));
     }
     std::string flag = key.is_secret() ? "none" : CodeOrNothing(FlagName(key));
-    if (!key.flag_alias.empty()) Append(flag, " ", CodeOrNothing(key.flag_alias));
+    if (!key.flag_alias.empty()) AppendTo(flag, " ", CodeOrNothing(key.flag_alias));
     std::string name = CodeOrNothing(key.name.substr(section.size() + 1));
     if (!key.file_aliases.empty()) {
-      Append(name, " (also ", CodeOrNothing(ReplaceText(key.file_aliases, " ", "` `")), ")");
+      AppendTo(name, " (also ", CodeOrNothing(ReplaceText(key.file_aliases, " ", "` `")), ")");
     }
-    Append(out, "| ", name, " | ", ReplaceText(expected, "|", "\\|"), " | ", key.unit, " | ",
-           RequirementText(key), " | ", environment, " | ", flag, " | ", key.description, " |\n");
+    AppendTo(out, "| ", name, " | ", ReplaceText(expected, "|", "\\|"), " | ", key.unit, " | ",
+             RequirementText(key), " | ", environment, " | ", flag, " | ", key.description, " |\n");
   }
   return out;
 }

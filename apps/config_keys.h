@@ -30,7 +30,7 @@ enum class KeyRequirement : uint8_t { kOptional, kAlways, kGrid, kLayered };
 
 using SettingsMember =
     std::variant<std::string Settings::*, int64_t Settings::*, bool Settings::*,
-                 Decimal Settings::*, std::optional<Decimal> Settings::*, Secret Settings::*>;
+                 Decimal Settings::*, std::optional<Decimal> Settings::*, SecretText Settings::*>;
 
 // One row of the only table of configuration keys. Parsing, validation, `check-config`, the flags
 // of `serve` and docs/configuration.md are all made from it.

@@ -70,7 +70,7 @@ std::string FeesText(std::span<const AssetAmount> fees) {
   if (fees.empty()) return "0";
   std::string out;
   for (const AssetAmount& fee : fees) {
-    Append(out, out.empty() ? "" : " + ", fee.amount.ToText(), ' ', fee.asset.view());
+    AppendTo(out, out.empty() ? "" : " + ", fee.amount.ToText(), " ", fee.asset.view());
   }
   return out;
 }
@@ -97,8 +97,8 @@ std::string HealthProblems(const StatusSnapshot& snapshot) {
   for (int i = 0; i < kHealthFlagCount; ++i) {
     const HealthStatus& status = snapshot.health[static_cast<size_t>(i)];
     if (status.is_ok) continue;
-    Append(out, out.empty() ? "" : ", ", ToText(static_cast<HealthFlag>(i)));
-    if (!status.reason.empty()) Append(out, " (", status.reason.view(), ")");
+    AppendTo(out, out.empty() ? "" : ", ", ToText(static_cast<HealthFlag>(i)));
+    if (!status.reason.empty()) AppendTo(out, " (", status.reason.view(), ")");
   }
   return out;
 }
@@ -231,9 +231,9 @@ void DrawAccount(Panel& panel, const StatusSnapshot& snapshot, const Scale& scal
   const LoopCounters& counters = snapshot.counters;
   std::string position = scale.Text(snapshot.position);
   if (!snapshot.position.is_zero()) {
-    Append(position, " @ ", FixedText(snapshot.average_entry, scale.price_digits()));
+    AppendTo(position, " @ ", FixedText(snapshot.average_entry, scale.price_digits()));
   }
-  Append(position, " of ", scale.Text(snapshot.max_position), " ", snapshot.base_asset.view());
+  AppendTo(position, " of ", scale.Text(snapshot.max_position), " ", snapshot.base_asset.view());
   panel.Line("position", position);
   const Decimal total = snapshot.realized_pnl + snapshot.unrealized_pnl;
   panel.Line("PnL",
@@ -246,8 +246,8 @@ void DrawAccount(Panel& panel, const StatusSnapshot& snapshot, const Scale& scal
   std::string balances;
   for (int i = 0; i < snapshot.balance_count && i < 2; ++i) {
     const AssetBalance& balance = snapshot.balances[static_cast<size_t>(i)];
-    Append(balances, balances.empty() ? "" : "  ",
-           FixedText(balance.free + balance.locked, kQuoteDigits), " ", balance.asset.view());
+    AppendTo(balances, balances.empty() ? "" : "  ",
+             FixedText(balance.free + balance.locked, kQuoteDigits), " ", balance.asset.view());
   }
   panel.Line("balances", balances);
   panel.Line("orders",
@@ -292,7 +292,7 @@ void DrawSlots(Panel& panel, const StatusSnapshot& snapshot, const Scale& scale,
     std::string text =
         Concat(Padded(scale.Text(slot.entry_price), 12), " ",
                PaddedBehind(ToText(slot.entry_side), 5), PaddedBehind(ToText(slot.state), 8));
-    if (!slot.held.is_zero()) Append(text, "holds ", scale.Text(slot.held));
+    if (!slot.held.is_zero()) AppendTo(text, "holds ", scale.Text(slot.held));
     panel.Row(text, slot.state == SlotState::kFilled ? Style::kOurs : Style::kPlain);
   }
 }
@@ -303,8 +303,8 @@ void DrawOrders(Panel& panel, const StatusSnapshot& snapshot, const Scale& scale
     const StatusOrder& order = snapshot.orders[static_cast<size_t>(i)];
     std::string text = Concat(Padded(scale.Text(order.price), 12), " ",
                               PaddedBehind(ToText(order.side), 5), scale.Text(order.quantity));
-    if (!order.filled.is_zero()) Append(text, " filled ", scale.Text(order.filled));
-    if (!IsShownAsWorking(order.state)) Append(text, " ", ToText(order.state));
+    if (!order.filled.is_zero()) AppendTo(text, " filled ", scale.Text(order.filled));
+    if (!IsShownAsWorking(order.state)) AppendTo(text, " ", ToText(order.state));
     panel.Row(text, order.state == OrderState::kUnknown ? Style::kBad : Style::kPlain);
   }
 }
@@ -400,20 +400,20 @@ std::string StatusLine(const StatusSnapshot& snapshot) {
   std::string out = Concat(TimeOfDay(snapshot.wall_time_ns), " ", snapshot.symbol.view(), " ",
                            ToText(snapshot.phase));
   if (snapshot.bid_level_count > 0 && snapshot.ask_level_count > 0) {
-    Append(out, " bid=", scale.Text(snapshot.bids[0].price),
-           " ask=", scale.Text(snapshot.asks[0].price));
+    AppendTo(out, " bid=", scale.Text(snapshot.bids[0].price),
+             " ask=", scale.Text(snapshot.asks[0].price));
   }
   const LatencySummary& decide =
       snapshot.latencies[static_cast<size_t>(LatencyStage::kReceiveToDecide)];
-  Append(out, " position=", scale.Text(snapshot.position),
-         " realized=", FixedText(snapshot.realized_pnl, kQuoteDigits),
-         " open=", FixedText(snapshot.unrealized_pnl, kQuoteDigits), " fees=\"",
-         FeesText(FeesOf(snapshot)), "\" orders=", snapshot.order_total,
-         " unknown=", snapshot.unknown_order_total, " slots=", snapshot.slot_total,
-         " fills=", snapshot.counters.fills, " rejects=", RejectCount(snapshot.counters),
-         " decide_p99=", DurationText(decide.p99_ns));
+  AppendTo(out, " position=", scale.Text(snapshot.position),
+           " realized=", FixedText(snapshot.realized_pnl, kQuoteDigits),
+           " open=", FixedText(snapshot.unrealized_pnl, kQuoteDigits), " fees=\"",
+           FeesText(FeesOf(snapshot)), "\" orders=", snapshot.order_total,
+           " unknown=", snapshot.unknown_order_total, " slots=", snapshot.slot_total,
+           " fills=", snapshot.counters.fills, " rejects=", RejectCount(snapshot.counters),
+           " decide_p99=", DurationText(decide.p99_ns));
   const std::string problems = HealthProblems(snapshot);
-  Append(out, problems.empty() ? " healthy" : Concat(" problems=\"", problems, "\""));
+  AppendTo(out, problems.empty() ? " healthy" : Concat(" problems=\"", problems, "\""));
   return out;
 }
 
@@ -421,37 +421,38 @@ std::string RunSummary(const StatusSnapshot& snapshot, const RunReport& report) 
   const Scale scale(snapshot);
   const LoopCounters& counters = report.counters;
   std::string out = Concat("summary of ", UpTime(snapshot), " on ", snapshot.symbol.view(), "\n");
-  Append(out, "  open orders     ", report.is_proven_empty ? "none, proven" : "NOT proven empty",
-         "\n");
-  Append(out, "  orders          placed ", counters.orders_placed, "  accepted ",
-         counters.orders_accepted, "  canceled ", counters.orders_canceled, "  filled ",
-         counters.orders_filled, "  expired ", counters.orders_expired, "  rejected ",
-         RejectCount(counters), "  denied ", DenyCount(counters), "  unknown ",
-         counters.orders_unknown, "\n");
+  AppendTo(out, "  open orders     ", report.is_proven_empty ? "none, proven" : "NOT proven empty",
+           "\n");
+  AppendTo(out, "  orders          placed ", counters.orders_placed, "  accepted ",
+           counters.orders_accepted, "  canceled ", counters.orders_canceled, "  filled ",
+           counters.orders_filled, "  expired ", counters.orders_expired, "  rejected ",
+           RejectCount(counters), "  denied ", DenyCount(counters), "  unknown ",
+           counters.orders_unknown, "\n");
   for (int i = 0; i < kRejectReasonCount; ++i) {
     const uint64_t count = counters.rejects_by_reason[static_cast<size_t>(i)];
     if (count == 0) continue;
-    Append(out, "    rejected      ", ToText(static_cast<RejectReason>(i)), " ", count, "\n");
+    AppendTo(out, "    rejected      ", ToText(static_cast<RejectReason>(i)), " ", count, "\n");
   }
-  Append(out, "  fills           ", counters.fills, "  volume ", FixedText(report.volume, 2), " ",
-         snapshot.quote_asset.view(), "\n");
-  Append(out, "  fees            ",
-         FeesText({report.fees.data(), static_cast<size_t>(report.fee_asset_count)}), "\n");
-  Append(out, "  PnL             realized ", Signed(report.realized_pnl, kQuoteDigits), "  open ",
-         Signed(report.unrealized_pnl, kQuoteDigits), " ", snapshot.quote_asset.view(),
-         " (before fees)\n");
-  Append(out, "  position        ", scale.Text(report.position), " ", snapshot.base_asset.view(),
-         "\n");
-  Append(out, "  market data     ", counters.market_messages, " messages  ", counters.book_gaps,
-         " gaps  ", counters.book_resyncs, " resyncs\n");
-  Append(out, "  latency               count      p50      p90      p99    p99.9      max\n");
+  AppendTo(out, "  fills           ", counters.fills, "  volume ", FixedText(report.volume, 2), " ",
+           snapshot.quote_asset.view(), "\n");
+  AppendTo(out, "  fees            ",
+           FeesText({report.fees.data(), static_cast<size_t>(report.fee_asset_count)}), "\n");
+  AppendTo(out, "  PnL             realized ", Signed(report.realized_pnl, kQuoteDigits), "  open ",
+           Signed(report.unrealized_pnl, kQuoteDigits), " ", snapshot.quote_asset.view(),
+           " (before fees)\n");
+  AppendTo(out, "  position        ", scale.Text(report.position), " ", snapshot.base_asset.view(),
+           "\n");
+  AppendTo(out, "  market data     ", counters.market_messages, " messages  ", counters.book_gaps,
+           " gaps  ", counters.book_resyncs, " resyncs\n");
+  AppendTo(out, "  latency               count      p50      p90      p99    p99.9      max\n");
   for (int i = 0; i < kLatencyStageCount; ++i) {
     const LatencySummary& latency = report.latencies[static_cast<size_t>(i)];
     if (latency.count == 0) continue;
-    Append(out, "    ", PaddedBehind(ToText(static_cast<LatencyStage>(i)), kStageWidth),
-           Padded(Concat(latency.count), 9), Padded(DurationText(latency.p50_ns), 9),
-           Padded(DurationText(latency.p90_ns), 9), Padded(DurationText(latency.p99_ns), 9),
-           Padded(DurationText(latency.p999_ns), 9), Padded(DurationText(latency.max_ns), 9), "\n");
+    AppendTo(out, "    ", PaddedBehind(ToText(static_cast<LatencyStage>(i)), kStageWidth),
+             Padded(Concat(latency.count), 9), Padded(DurationText(latency.p50_ns), 9),
+             Padded(DurationText(latency.p90_ns), 9), Padded(DurationText(latency.p99_ns), 9),
+             Padded(DurationText(latency.p999_ns), 9), Padded(DurationText(latency.max_ns), 9),
+             "\n");
   }
   return out;
 }

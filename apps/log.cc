@@ -27,12 +27,15 @@ void AppendQuoted(std::string& out, std::string_view text) {
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (c == '"' || c == '\\') {
-      Append(out, '\\', c);
+      out += '\\';
+      out += c;
     } else if (c == '\n') {
       out += "\\n";
     } else if (byte < 0x20 || byte == 0x7f) {
       constexpr char kHex[] = "0123456789abcdef";
-      Append(out, "\\u00", kHex[byte >> 4], kHex[byte & 15]);
+      out += "\\u00";
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
     } else {
       out += c;
     }
@@ -70,7 +73,7 @@ void AppendValue(std::string& out, const LogRecord& record, const LogRecord::Fie
                  LogFormat format, const Redactor& redactor) {
   switch (field.kind) {
     case LogRecord::Kind::kInteger:
-      Append(out, field.number);
+      AppendTo(out, field.number);
       return;
     case LogRecord::Kind::kDecimal: {
       const std::string text = Decimal::FromUnits(field.number).ToText();
@@ -111,9 +114,9 @@ std::string_view ToText(LogLevel level) {
   return "";
 }
 
-void Redactor::AddSecret(const Secret& secret) {
+void Redactor::AddSecret(std::string_view secret) {
   // Of a PEM file each line of key material is a secret by itself; its frame is none.
-  for (const std::string_view line : SplitText(secret.Reveal(), '\n')) {
+  for (const std::string_view line : SplitText(secret, '\n')) {
     if (line.size() >= kMinSecretBytes && !line.starts_with("-----")) secrets_.emplace_back(line);
   }
 }
@@ -135,18 +138,18 @@ std::string Redactor::Redact(std::string_view text) const {
 std::string FormatLogRecord(const LogRecord& record, LogFormat format, const Redactor& redactor) {
   std::string out;
   if (format == LogFormat::kJson) {
-    Append(out, "{\"time\":\"", TimeText(record.wall_time_ns()), "\",\"level\":\"",
-           ToText(record.level()), "\",\"event\":\"", record.event(), '"');
+    AppendTo(out, "{\"time\":\"", TimeText(record.wall_time_ns()), "\",\"level\":\"",
+             ToText(record.level()), "\",\"event\":\"", record.event(), "\"");
   } else {
-    Append(out, TimeText(record.wall_time_ns()), ' ', UpperText(record.level()), ' ',
-           record.event());
+    AppendTo(out, TimeText(record.wall_time_ns()), " ", UpperText(record.level()), " ",
+             record.event());
   }
   for (int i = 0; i < record.field_count(); ++i) {
     const LogRecord::Field& field = record.field(i);
     if (format == LogFormat::kJson) {
-      Append(out, ",\"", field.key, "\":");
+      AppendTo(out, ",\"", field.key, "\":");
     } else {
-      Append(out, ' ', field.key, '=');
+      AppendTo(out, " ", field.key, "=");
     }
     AppendValue(out, record, field, format, redactor);
   }
@@ -240,7 +243,7 @@ bool Log::Drain() {
     for (size_t i = 0; i < LogChannel::kCapacity; ++i) {
       const LogRecord* record = channel->ring_.Front();
       if (record == nullptr) break;
-      Append(buffer_, FormatLogRecord(*record, options_.format, redactor_), '\n');
+      AppendTo(buffer_, FormatLogRecord(*record, options_.format, redactor_), "\n");
       channel->ring_.Pop();
       has_work = true;
       if (buffer_.size() >= kWriteBytes / 2) WriteOut();
@@ -252,7 +255,7 @@ bool Log::Drain() {
             .Add("count", static_cast<int64_t>(drops - channel->reported_drops_))
             .Add("total", static_cast<int64_t>(drops));
     channel->reported_drops_ = drops;
-    Append(buffer_, FormatLogRecord(report, options_.format, redactor_), '\n');
+    AppendTo(buffer_, FormatLogRecord(report, options_.format, redactor_), "\n");
   }
   WriteOut();
   return has_work;

@@ -13,7 +13,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "apps/log_record.h"
-#include "apps/settings.h"
 #include "engine/base/clock.h"
 #include "engine/base/spsc_ring.h"
 #include "engine/base/waker.h"
@@ -28,7 +27,7 @@ enum class LogFormat : uint8_t { kText, kJson };
 class Redactor {
  public:
   static constexpr size_t kMinSecretBytes = 4;
-  void AddSecret(const Secret& secret);
+  void AddSecret(std::string_view secret);
   std::string Redact(std::string_view text) const;
 
  private:

@@ -3,24 +3,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 
+#include "connectors/net/secret_text.h"
 #include "engine/base/decimal.h"
 
 namespace holdfast {
-
-// Text that must never be shown: no stream operator, no comparison, no implicit conversion. The
-// only way to the bytes is Reveal(), which is easy to find in a review.
-class Secret {
- public:
-  Secret() = default;
-  explicit Secret(std::string value) : value_(std::move(value)) {}
-  const std::string& Reveal() const { return value_; }
-  bool is_set() const { return !value_.empty(); }
-
- private:
-  std::string value_;
-};
 
 // Effective configuration of `holdfast serve`, one member per key. The table of keys
 // (config_keys.h) says for each member its name, type, unit, range and meaning; nothing else reads
@@ -38,11 +25,11 @@ struct Settings {
   std::string venue_ws_api_url;
   std::string venue_stream_url;
   std::string venue_ca_file;
-  Secret venue_api_key;
+  SecretText venue_api_key;
   std::string venue_api_key_file;
-  Secret venue_secret_key;
+  SecretText venue_secret_key;
   std::string venue_secret_key_file;
-  Secret venue_ed25519_key;  // PEM, only from the file below
+  SecretText venue_ed25519_key;  // PEM, only from the file below
   std::string venue_ed25519_key_file;
   int64_t venue_recv_window_ms = 0;
 

@@ -15,7 +15,7 @@ std::vector<std::string_view> SplitText(std::string_view text, char separator) {
 std::string ReplaceText(std::string_view text, std::string_view what, std::string_view by) {
   std::string out;
   for (size_t at = text.find(what); at != std::string_view::npos; at = text.find(what)) {
-    Append(out, text.substr(0, at), by);
+    AppendTo(out, text.substr(0, at), by);
     text.remove_prefix(at + what.size());
   }
   return Concat(out, text);

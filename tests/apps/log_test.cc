@@ -72,10 +72,10 @@ TEST_CASE("log: text that does not fit is cut, and later fields stay", "[apps][l
 
 TEST_CASE("log: secrets and signatures are redacted wherever they occur", "[apps][log][O6]") {
   Redactor redactor;
-  redactor.AddSecret(Secret("hmac-\"secret\""));
-  redactor.AddSecret(Secret("abc"));  // too short to search for
+  redactor.AddSecret("hmac-\"secret\"");
+  redactor.AddSecret("abc");  // too short to search for
   redactor.AddSecret(
-      Secret("-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAAA\n-----END PRIVATE KEY-----"));
+      "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAAA\n-----END PRIVATE KEY-----");
   CHECK(redactor.Redact("key=hmac-\"secret\" again hmac-\"secret\".") ==
         "key=[redacted] again [redacted].");
   CHECK(redactor.Redact("abc") == "abc");
@@ -119,7 +119,7 @@ TEST_CASE("log: what threads write is in the file when it is flushed", "[apps][l
   TemporaryFile file;
   const ManualClock clock;
   Redactor redactor;
-  redactor.AddSecret(Secret("very-secret"));
+  redactor.AddSecret("very-secret");
   auto log = Log::Open(clock, {.format = LogFormat::kText, .file = file.path()}, redactor);
   REQUIRE(log.ok());
   std::vector<std::thread> threads;

@@ -4,7 +4,7 @@
   requirements.py ROOT
 
 A row of a table there is
-  | id | what | `file` `file` ... | `test file` "test name" "test name" `test file` "test name" ... |
+  | id | what | `file` `file` ... | `test file` "test name" "test name" `test file` "name" ... |
 Files must exist. A test name must be a TEST_CASE of the file before it (for tests in other
 languages: occur in it); "..." at its end stands for the rest of a long name. Every id of
 tests/tidy/requirements_done.txt must have a row with code and at least one test.

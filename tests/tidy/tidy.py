@@ -30,6 +30,7 @@ MAY_INCLUDE = {
     "connectors/net": {"engine/base"},
     "connectors/binance": VENUE,
     "connectors/sim": VENUE,
+    "connectors/sim/binance": VENUE | {"connectors/sim"},
     "apps": None,  # everything
 }
 
@@ -40,7 +41,8 @@ THIRD_PARTY = {
     "engine/simple": ("absl/", "sqlite3.h"),
     "connectors/net": ("absl/",) + NETWORK,
     "connectors/binance": ("absl/",) + NETWORK,
-    "connectors/sim": ("absl/", "toml++/") + NETWORK,
+    "connectors/sim": ("absl/",) + NETWORK,
+    "connectors/sim/binance": ("absl/", "toml++/") + NETWORK,
     "apps": ("absl/", "toml++/", "CLI/", "sqlite3.h") + NETWORK,
 }
 ANY_THIRD_PARTY = re.compile(

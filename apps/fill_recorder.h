@@ -1,0 +1,75 @@
+#pragma once
+
+#include <vector>
+
+#include "engine/quoting/engine.h"
+
+namespace holdfast {
+
+// An engine that keeps a copy of every fill that was booked through it, so that the end of a run
+// can be compared with the venue's own ledger. Everything else goes to the engine behind it.
+//
+// Bound: kMaxFills; what comes after is booked as ever, and is_complete() says that the copy is
+// not whole.
+class FillRecorder final : public Engine {
+ public:
+  static constexpr size_t kMaxFills = 1 << 16;
+
+  explicit FillRecorder(Engine& engine) : engine_(engine) { fills_.reserve(kMaxFills); }
+
+  const std::vector<Fill>& fills() const { return fills_; }
+  bool is_complete() const { return is_complete_; }
+
+  absl::StatusOr<RecoveredState> Open() override { return engine_.Open(); }
+  absl::Status Start() override { return engine_.Start(); }
+  absl::Status Close() override { return engine_.Close(); }
+  std::optional<OrderNumber> NextOrderNumber() override { return engine_.NextOrderNumber(); }
+  absl::Status Place(const PlaceIntent& intent) override { return engine_.Place(intent); }
+  absl::Status Cancel(const CancelIntent& intent) override { return engine_.Cancel(intent); }
+  absl::Status CancelAll(RequestId request_id, InstrumentId instrument) override {
+    return engine_.CancelAll(request_id, instrument);
+  }
+  absl::Status QueryOrder(RequestId request_id, InstrumentId instrument,
+                          const ClientOrderId& client_order_id) override {
+    return engine_.QueryOrder(request_id, instrument, client_order_id);
+  }
+  absl::Status QueryOpenOrders(RequestId request_id, InstrumentId instrument) override {
+    return engine_.QueryOpenOrders(request_id, instrument);
+  }
+  absl::Status QueryFills(RequestId request_id, InstrumentId instrument, VenueTradeId after,
+                          int64_t since_venue_time_ns) override {
+    return engine_.QueryFills(request_id, instrument, after, since_venue_time_ns);
+  }
+  absl::Status QueryBalances(RequestId request_id) override {
+    return engine_.QueryBalances(request_id);
+  }
+  absl::Status QueryAccount(RequestId request_id) override {
+    return engine_.QueryAccount(request_id);
+  }
+  absl::Status QueryInstrument(RequestId request_id, InstrumentId instrument) override {
+    return engine_.QueryInstrument(request_id, instrument);
+  }
+  absl::Status QueryServerTime(RequestId request_id) override {
+    return engine_.QueryServerTime(request_id);
+  }
+  int Poll(VenueEventSink& sink, int max_events) override { return engine_.Poll(sink, max_events); }
+  GatewayCapabilities capabilities() const override { return engine_.capabilities(); }
+  RateBudget rate_budget() const override { return engine_.rate_budget(); }
+  bool is_order_entry_up() const override { return engine_.is_order_entry_up(); }
+  bool is_private_stream_up() const override { return engine_.is_private_stream_up(); }
+  bool Record(const OrderRecord& record) override { return engine_.Record(record); }
+  bool Record(const FillRecord& record) override;
+  bool Record(const SlotRecord& record) override { return engine_.Record(record); }
+  bool Record(const MemoryRecord& record) override { return engine_.Record(record); }
+  bool Record(const LedgerRecord& record) override { return engine_.Record(record); }
+  bool Record(const RiskRecord& record) override { return engine_.Record(record); }
+  bool is_store_healthy() const override { return engine_.is_store_healthy(); }
+  std::string store_problem() const override { return engine_.store_problem(); }
+
+ private:
+  Engine& engine_;
+  std::vector<Fill> fills_;
+  bool is_complete_ = true;
+};
+
+}  // namespace holdfast

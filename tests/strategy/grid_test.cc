@@ -27,6 +27,7 @@ TEST_CASE("grid: example 1: lines round the center", "[strategy][grid]") {
   CHECK(s.Orders() == Texts{"buy 0.002 @ 59950.00", "buy 0.002 @ 59900.00", "buy 0.002 @ 59850.00",
                             "sell 0.002 @ 60050.00", "sell 0.002 @ 60100.00",
                             "sell 0.002 @ 60150.00"});
+  CHECK(testing::IsInDocument(s.Orders()));
   CHECK(s.target->is_valid);
   CHECK(s.memory.anchor == Price::FromTicks(6'000'000));
   CHECK(s.memory.interval_ticks == 5'000);
@@ -41,6 +42,7 @@ TEST_CASE("grid: example 2: a filled line gets its exit, and the window trails",
   CHECK(s.Orders() == Texts{"buy 0.002 @ 59900.00", "buy 0.002 @ 59850.00", "buy 0.002 @ 59800.00",
                             "sell 0.002 @ 60000.00 exit", "sell 0.002 @ 60050.00",
                             "sell 0.002 @ 60100.00"});
+  CHECK(testing::IsInDocument(s.Orders()));
 }
 
 TEST_CASE("grid: example 3: a long position shifts the whole grid down", "[strategy][grid]") {
@@ -53,6 +55,7 @@ TEST_CASE("grid: example 3: a long position shifts the whole grid down", "[strat
   CHECK(s.Orders() == Texts{"buy 0.002 @ 59850.00", "buy 0.002 @ 59800.00", "buy 0.002 @ 59750.00",
                             "sell 0.002 @ 59950.00", "sell 0.002 @ 60000.00 exit",
                             "sell 0.002 @ 60050.00"});
+  CHECK(testing::IsInDocument(s.Orders()));
 }
 
 TEST_CASE("grid: example 4: volatility widens the interval in steps", "[strategy][grid]") {
@@ -65,6 +68,7 @@ TEST_CASE("grid: example 4: volatility widens the interval in steps", "[strategy
   CHECK(s.Orders() == Texts{"buy 0.002 @ 59910.00", "buy 0.002 @ 59820.00", "buy 0.002 @ 59730.00",
                             "sell 0.002 @ 60090.00", "sell 0.002 @ 60180.00",
                             "sell 0.002 @ 60270.00"});
+  CHECK(testing::IsInDocument(s.Orders()));
   CHECK(s.memory.interval_ticks == 9'000);
 }
 
@@ -72,12 +76,13 @@ TEST_CASE("grid: example 5: an exit is never below cost plus fees", "[strategy][
   Scenario s = ExampleScenario();
   s.parameters.mode = GridMode::kLong;
   s.parameters.buy_window_size = 1;
-  // Bought at 59950 while the taker fee of 0.1 % applied: 59950 * 1.001 / 0.9998 = 60021.96...
+  // Bought at 59950 while the taker fee of 0.1 % applied: 59950 * 1.001 / 0.9998 = 60021.95...
   s.AddHeld(Side::kBuy, 59950_dec, 0.002_dec, 0.001_dec);
   s.SetPosition(0.002_dec);
   s.SetBook(59945.00_dec, 59945.02_dec);
   CHECK(s.Orders() == Texts{"buy 0.002 @ 59900.00", "sell 0.002 @ 60021.96 exit"});
-  // A short mirrors it: 60050 * 0.999 / 1.0002 = 59977.96..., rounded down.
+  CHECK(testing::IsInDocument(s.Orders()));
+  // A short mirrors it: 60050 * 0.999 / 1.0002 = 59977.95..., rounded down.
   s.slots.clear();
   s.parameters.mode = GridMode::kShort;
   s.parameters.sell_window_size = 1;

@@ -55,10 +55,12 @@ TEST_CASE("layered: L2: the golden case, to the cent", "[strategy][layered]") {
   const Texts at_50000 = {"buy 0.01 @ 49975.00",  "buy 0.01 @ 49950.00",  "buy 0.01 @ 49925.00",
                           "sell 0.01 @ 50025.00", "sell 0.01 @ 50050.00", "sell 0.01 @ 50075.00"};
   CHECK(f.Orders() == at_50000);
+  CHECK(testing::IsInDocument(at_50000));
   f.SetBook(50099.99_dec, 50100.01_dec);
   CHECK(f.Orders() == Texts{"buy 0.01 @ 50074.95", "buy 0.01 @ 50049.90", "buy 0.01 @ 50024.85",
                             "sell 0.01 @ 50125.05", "sell 0.01 @ 50150.10",
                             "sell 0.01 @ 50175.15"});
+  CHECK(testing::IsInDocument(f.Orders()));
   // The same round an external price, whatever the book's middle is.
   f.view.external_price = 50000_dec;
   f.SetBook(49990.00_dec, 50020.00_dec);

@@ -7,6 +7,7 @@
 
 #include "engine/base/prng.h"
 #include "engine/market/instrument.h"
+#include "generated_document.h"
 #include "strategy/grid.h"
 #include "strategy/strategy.h"
 
@@ -41,6 +42,13 @@ inline std::vector<std::string> TextsOf(const Instrument& instrument, const Targ
   std::vector<std::string> texts;
   for (const TargetOrder& order : orders) texts.push_back(TextOf(instrument, order));
   return texts;
+}
+
+// Whether docs/strategies.md shows exactly these orders as a block.
+inline bool IsInDocument(const std::vector<std::string>& texts) {
+  std::string block = "```\n";
+  for (const std::string& text : texts) block += text + "\n";
+  return ReadDocument("strategies.md").find(block + "```\n") != std::string::npos;
 }
 
 struct Scenario {

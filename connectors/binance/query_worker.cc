@@ -1,0 +1,388 @@
+#include "connectors/binance/query_worker.h"
+
+#include <algorithm>
+
+#include "connectors/net/text.h"
+#include "engine/base/assert.h"
+
+namespace holdfast {
+namespace {
+
+constexpr size_t kMaxResponseBytes = size_t{32} << 20;
+
+bool NeedsSignature(QueryKind kind) {
+  return kind != QueryKind::kServerTime && kind != QueryKind::kInstrument;
+}
+
+}  // namespace
+
+BinanceQueryWorker::BinanceQueryWorker(BinanceConnection& connection, const BinanceOptions& options,
+                                       const RequestSigner& signer,
+                                       const BinanceInstruments& instruments, Handler& handler)
+    : connection_(connection),
+      options_(options),
+      signer_(signer),
+      instruments_(instruments),
+      handler_(handler),
+      decoder_(instruments),
+      client_(connection.loop(), connection.tls(), connection.rest_url(),
+              {.max_response_bytes = kMaxResponseBytes, .user_agent = "holdfast"}, *this),
+      backoff_({.min_ns = kNanosPerMilli,
+                .initial_ns = options.reconnect_initial_ms * kNanosPerMilli,
+                .max_ns = options.reconnect_max_ms * kNanosPerMilli},
+               connection.prng()),
+      timer_(connection.loop(), [this] { StartNext(); }),
+      header_lines_(Concat("X-MBX-APIKEY: ", options.api_key, "\r\n")) {}
+
+BinanceQueryWorker::~BinanceQueryWorker() = default;
+
+bool BinanceQueryWorker::Enqueue(const BinanceQuery& query) {
+  if (queue_.size() >= kMaxQueued) return false;
+  Job job = {.query = query, .deadline_ns = connection_.loop().NowNs() + kQueryTimeoutNs};
+  if (query.after.value() > 0) job.next_trade_id = query.after.value() + 1;
+  queue_.push_back(job);
+  if (queue_.size() == 1) StartNext();
+  return true;
+}
+
+void BinanceQueryWorker::Stop(std::string_view why) {
+  client_.Close();
+  timer_.Cancel();
+  while (!queue_.empty()) {
+    const Job job = queue_.front();
+    queue_.pop_front();
+    if (job.query.is_internal) continue;
+    QueryDone done = {};
+    done.request_id = job.query.request_id;
+    done.kind = job.query.kind;
+    done.row_count = job.row_count;
+    done.text = VenueText::Truncated(why);
+    done.receive_time_ns = connection_.clock().WallNs();
+    handler_.OnQueryEvent(done);
+  }
+}
+
+int64_t BinanceQueryWorker::Weight(const Job& job) const {
+  switch (job.query.kind) {
+    case QueryKind::kOrder:
+      return 4;
+    case QueryKind::kOpenOrders:
+      return 6;
+    case QueryKind::kFills:
+    case QueryKind::kBalances:
+    case QueryKind::kAccount:
+    case QueryKind::kInstrument:
+      return 20;
+    case QueryKind::kServerTime:
+    case QueryKind::kCancelAll:
+      return 1;
+  }
+  return 20;
+}
+
+void BinanceQueryWorker::StartNext() {
+  if (queue_.empty() || !client_.is_idle() || timer_.is_set()) return;
+  Job& job = queue_.front();
+  const int64_t now_ns = connection_.loop().NowNs();
+  const int64_t wall_ns = connection_.clock().WallNs();
+  int64_t wait_ns = 0;
+  std::string_view why;
+  if (connection_.budget().IsBlocked(wall_ns)) {
+    wait_ns = connection_.budget().block().not_before_wall_ns - wall_ns;
+    why = "the venue asked us to be quiet";
+  } else if (!connection_.budget().MayQuery(Weight(job), connection_.VenueTimeNs())) {
+    // A share of every window is kept for cancels, so look again before the window ends.
+    wait_ns = kNanosPerSecond;
+    why = "the rate budget is used up";
+  }
+  if (wait_ns > 0) {
+    if (now_ns + wait_ns > job.deadline_ns) return Finish(false, 0, why);
+    return timer_.SetAfter(wait_ns);
+  }
+  if (now_ns >= job.deadline_ns) return Finish(false, 0, "no answer in time");
+  if (NeedsSignature(job.query.kind) && !connection_.clock_offset().has_estimate()) {
+    is_measuring_clock_ = true;
+    return SendTime();
+  }
+  is_measuring_clock_ = false;
+  SendRequest(job);
+}
+
+void BinanceQueryWorker::SendTime() {
+  connection_.Charge(BudgetKind::kRequestWeight, 1);
+  connection_.Charge(BudgetKind::kRequestCount, 1);
+  sent_wall_ns_ = connection_.clock().WallNs();
+  sent_ns_ = connection_.clock().MonotonicNs();
+  client_.Send({.target = "/api/v3/time"}, options_.request_timeout_ms * kNanosPerMilli);
+}
+
+void BinanceQueryWorker::SendRequest(const Job& job) {
+  if (job.query.kind == QueryKind::kServerTime) return SendTime();
+  connection_.Charge(BudgetKind::kRequestWeight, Weight(job));
+  connection_.Charge(BudgetKind::kRequestCount, 1);
+  const std::string target = Target(job);
+  sent_wall_ns_ = connection_.clock().WallNs();
+  client_.Send({.target = target, .header_lines = header_lines_},
+               options_.request_timeout_ms * kNanosPerMilli);
+}
+
+std::string BinanceQueryWorker::Target(const Job& job) {
+  const std::string_view symbol = instruments_.at(job.query.instrument).symbol.view();
+  switch (job.query.kind) {
+    case QueryKind::kOrder:
+      return Signed(
+          "/api/v3/order",
+          Concat("symbol=", symbol, "&origClientOrderId=", job.query.client_order_id.view()));
+    case QueryKind::kOpenOrders:
+      return Signed("/api/v3/openOrders", Concat("symbol=", symbol));
+    case QueryKind::kFills: {
+      std::string parameters = Concat("symbol=", symbol, "&limit=", kTradesPerPage);
+      if (job.next_trade_id > 0) {
+        AppendTo(parameters, "&fromId=", job.next_trade_id);
+      } else {
+        AppendTo(parameters, "&startTime=", job.query.since_venue_time_ns / kNanosPerMilli);
+      }
+      return Signed("/api/v3/myTrades", std::move(parameters));
+    }
+    case QueryKind::kBalances:
+    case QueryKind::kAccount:
+      return Signed("/api/v3/account", "omitZeroBalances=true");
+    case QueryKind::kInstrument:
+      return Concat("/api/v3/exchangeInfo?symbol=", symbol);
+    case QueryKind::kServerTime:
+    case QueryKind::kCancelAll:
+      break;
+  }
+  HF_ASSERT(false);
+  return "";
+}
+
+std::string BinanceQueryWorker::Signed(std::string_view path, std::string parameters) {
+  AppendTo(parameters, "&recvWindow=", options_.recv_window_ms,
+           "&timestamp=", connection_.VenueTimeNs() / kNanosPerMilli);
+  std::array<char, RequestSigner::kMaxSignatureBytes> signature;
+  const std::string_view text(signature.data(), signer_.Sign(parameters, signature.data()));
+  AppendTo(parameters, "&signature=");
+  if (signer_.needs_percent_encoding()) {
+    std::array<char, 3 * RequestSigner::kMaxSignatureBytes> encoded;
+    AppendTo(parameters, std::string_view(encoded.data(), PercentEncode(text, encoded.data())));
+  } else {
+    AppendTo(parameters, text);
+  }
+  return Concat(path, "?", parameters);
+}
+
+void BinanceQueryWorker::OnHttpResponse(const HttpResponse& response) {
+  const int64_t receive_time_ns = connection_.clock().WallNs();
+  BinanceReply reply;
+  const bool is_understood = decoder_.DecodeHttp(response.status, response.body, reply);
+  connection_.ApplyRateLimits(response, reply);
+  handler_.OnRestHealth(response.status < 500, "");
+  if (queue_.empty()) return;
+  if (!reply.is_success()) return OnError(reply);
+  if (!is_understood) return RetryOrFail("the answer was not understood", 0);
+  queue_.front().attempt_count = 0;
+  backoff_.Reset();
+  if (is_measuring_clock_ || queue_.front().query.kind == QueryKind::kServerTime) {
+    return OnTimeAnswer(reply);
+  }
+  OnSuccess(response, receive_time_ns);
+}
+
+void BinanceQueryWorker::OnTimeAnswer(const BinanceReply& reply) {
+  if (reply.server_time_ms <= 0) return RetryOrFail("the answer was not understood", 0);
+  const int64_t round_trip_ns = connection_.clock().MonotonicNs() - sent_ns_;
+  connection_.clock_offset().AddSample(sent_wall_ns_, round_trip_ns,
+                                       reply.server_time_ms * kNanosPerMilli);
+  if (is_measuring_clock_) return StartNext();
+  ServerTimeReport report = {};
+  report.offset_ns = reply.server_time_ms * kNanosPerMilli - (sent_wall_ns_ + round_trip_ns / 2);
+  report.round_trip_ns = round_trip_ns;
+  report.request_id = queue_.front().query.request_id;
+  EmitRow(report);
+  Finish(true, 0, "");
+}
+
+void BinanceQueryWorker::OnSuccess(const HttpResponse& response, int64_t receive_time_ns) {
+  switch (queue_.front().query.kind) {
+    case QueryKind::kOrder:
+      return OnOrderAnswer(receive_time_ns);
+    case QueryKind::kOpenOrders:
+      return OnOpenOrdersAnswer(receive_time_ns);
+    case QueryKind::kFills:
+      return OnFillsAnswer(receive_time_ns);
+    case QueryKind::kBalances:
+      return OnBalancesAnswer();
+    case QueryKind::kAccount:
+      return OnAccountAnswer();
+    case QueryKind::kInstrument:
+      return OnInstrumentAnswer(response.body);
+    case QueryKind::kServerTime:
+    case QueryKind::kCancelAll:
+      return;
+  }
+}
+
+void BinanceQueryWorker::OnOrderAnswer(int64_t receive_time_ns) {
+  std::optional<OrderReport> report = decoder_.OrderInReply(receive_time_ns);
+  if (!report) return Finish(false, 0, "the answer was not understood");
+  const BinanceQuery& query = queue_.front().query;
+  report->request_id = query.request_id;
+  report->source = EvidenceSource::kOrderQuery;
+  // A cancel renames the order at the venue; here it keeps the name it was asked for by.
+  report->client_order_id = query.client_order_id;
+  EmitRow(*report);
+  Finish(true, 0, "");
+}
+
+void BinanceQueryWorker::OnOpenOrdersAnswer(int64_t receive_time_ns) {
+  std::vector<OrderReport> rows;
+  if (!decoder_.OrdersInReply(receive_time_ns, rows)) {
+    return Finish(false, 0, "the answer was not understood");
+  }
+  for (OrderReport& row : rows) {
+    row.request_id = queue_.front().query.request_id;
+    row.source = EvidenceSource::kOpenOrdersQuery;
+    EmitRow(row);
+  }
+  Finish(true, 0, "");
+}
+
+void BinanceQueryWorker::OnFillsAnswer(int64_t receive_time_ns) {
+  Job& job = queue_.front();
+  std::vector<Fill> rows;
+  if (!decoder_.TradesInReply(receive_time_ns, rows)) {
+    return Finish(false, 0, "the answer was not understood");
+  }
+  std::sort(rows.begin(), rows.end(),
+            [](const Fill& a, const Fill& b) { return a.trade_id < b.trade_id; });
+  int64_t newest_id = job.next_trade_id - 1;
+  for (const Fill& fill : rows) {
+    if (fill.trade_id.value() < job.next_trade_id) continue;  // not asked for
+    newest_id = std::max(newest_id, fill.trade_id.value());
+    FillReport report = {};
+    report.request_id = job.query.request_id;
+    report.source = EvidenceSource::kTradesQuery;
+    report.fill = fill;
+    EmitRow(report);
+  }
+  if (rows.size() < static_cast<size_t>(kTradesPerPage)) return Finish(true, 0, "");
+  if (newest_id < job.next_trade_id) return Finish(false, 0, "the pages of trades don't advance");
+  job.next_trade_id = newest_id + 1;
+  if (++job.page_count >= kMaxPages) return Finish(false, 0, "more trades than can be paged");
+  job.deadline_ns = connection_.loop().NowNs() + kQueryTimeoutNs;  // each page has its own
+  StartNext();
+}
+
+void BinanceQueryWorker::OnBalancesAnswer() {
+  std::vector<BalanceReport> rows;
+  if (!decoder_.BalancesInReply(rows)) return Finish(false, 0, "the answer was not understood");
+  for (BalanceReport& row : rows) {
+    row.request_id = queue_.front().query.request_id;
+    EmitRow(row);
+  }
+  Finish(true, 0, "");
+}
+
+void BinanceQueryWorker::OnAccountAnswer() {
+  const std::optional<BinanceAccount> account = decoder_.AccountInReply();
+  if (!account) return Finish(false, 0, "the answer was not understood");
+  AccountReport report = {};
+  report.request_id = queue_.front().query.request_id;
+  report.can_trade = account->can_trade;
+  report.maker_fee_rate = account->maker_fee_rate;
+  report.taker_fee_rate = account->taker_fee_rate;
+  EmitRow(report);
+  Finish(true, 0, "");
+}
+
+void BinanceQueryWorker::OnInstrumentAnswer(std::string_view body) {
+  const BinanceQuery query = queue_.front().query;
+  const auto instrument =
+      ParseExchangeInfo(body, instruments_.at(query.instrument).symbol.view(), query.instrument);
+  if (!instrument.ok()) {
+    const absl::string_view text = instrument.status().message();
+    return Finish(false, 0, {text.data(), text.size()});
+  }
+  for (const BudgetWindow& window : ParseRateLimits(body)) connection_.budget().Configure(window);
+  if (!query.is_internal) {
+    InstrumentReport report = {};
+    report.request_id = query.request_id;
+    report.instrument = *instrument;
+    EmitRow(report);
+  }
+  Finish(true, 0, "");
+  handler_.OnFiltersRead(*instrument);
+}
+
+void BinanceQueryWorker::OnError(const BinanceReply& reply) {
+  const BinanceError& error = reply.error;
+  const BinanceQuery& query = queue_.front().query;
+  const bool is_absent = query.kind == QueryKind::kOrder && !is_measuring_clock_ &&
+                         error.status == 400 &&
+                         (error.code == kBinanceNoSuchOrder || error.code == kBinanceOrderArchived);
+  if (is_absent) {
+    OrderAbsent absent = {};
+    absent.request_id = query.request_id;
+    absent.client_order_id = query.client_order_id;
+    // When the question left: it was answered after that, and earlier proves less, never more.
+    absent.venue_time_ns = sent_wall_ns_ + connection_.clock_offset().offset_ns();
+    absent.receive_time_ns = connection_.clock().WallNs();
+    EmitRow(absent);
+    return Finish(true, error.code, error.text);
+  }
+  if (error.code == kBinanceClockSkew) {
+    connection_.clock_offset().Clear();
+    return RetryOrFail(error.text, error.code);
+  }
+  if (error.status == 429 || error.status == 418 || error.status >= 500) {
+    return RetryOrFail(error.text.empty() ? "the venue is busy" : error.text, error.code);
+  }
+  if (IsAuthenticationFailure(error)) {
+    Finish(false, error.code, error.text);
+    return handler_.OnRestAuthenticationFailure(error);
+  }
+  Finish(false, error.code, error.text.empty() ? "refused" : error.text);
+}
+
+void BinanceQueryWorker::OnHttpFailure(HttpFailure, const absl::Status& reason) {
+  const absl::string_view text = reason.message();
+  handler_.OnRestHealth(false, {text.data(), text.size()});
+  if (queue_.empty()) return;
+  RetryOrFail({text.data(), text.size()}, 0);
+}
+
+void BinanceQueryWorker::RetryOrFail(std::string_view why, int32_t code) {
+  Job& job = queue_.front();
+  const int64_t now_ns = connection_.loop().NowNs();
+  if (++job.attempt_count >= kMaxAttempts || now_ns >= job.deadline_ns) {
+    return Finish(false, code, why);
+  }
+  timer_.SetAfter(backoff_.NextDelayNs());
+}
+
+void BinanceQueryWorker::EmitRow(const VenueEvent& event) {
+  Job& job = queue_.front();
+  if (job.query.is_internal) return;
+  ++job.row_count;
+  handler_.OnQueryEvent(event);
+}
+
+void BinanceQueryWorker::Finish(bool is_ok, int32_t code, std::string_view text) {
+  const Job job = queue_.front();
+  queue_.pop_front();
+  if (!job.query.is_internal) {
+    QueryDone done = {};
+    done.request_id = job.query.request_id;
+    done.kind = job.query.kind;
+    done.is_ok = is_ok;
+    done.row_count = job.row_count;
+    done.venue_code = code;
+    done.text = VenueText::Truncated(text);
+    done.receive_time_ns = connection_.clock().WallNs();
+    handler_.OnQueryEvent(done);
+  }
+  StartNext();
+}
+
+}  // namespace holdfast

@@ -227,6 +227,7 @@ class QuotingLoop::Core final : public VenueEventSink {
 
   // --- loop_decide.cc ---
   int Decide();
+  bool IsInRestartGrace();
   void ComputeTarget();
   void DropWhatRiskModeForbids();
   void KeepExitsOnly();
@@ -314,6 +315,7 @@ class QuotingLoop::Core final : public VenueEventSink {
   bool is_paused_ = false;
   bool are_records_flowing_ = true;
   bool has_quoted_ = false;
+  int64_t grace_until_ns_ = 0;
   std::optional<FatalVenueError> fatal_error_;
   std::optional<AccountReport> account_report_;
   bool is_offset_known_ = false;

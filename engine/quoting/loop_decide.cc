@@ -25,7 +25,7 @@ int QuotingLoop::Core::Decide() {
       touch ? Price::FromTicks(touch->bid_price.ticks() + touch->ask_price.ticks()) : Price();
   difference_.Compute(target_, orders_, strategy_.price_tolerance_ticks(), doubled_mid);
   for (uint32_t position : difference_.kept()) orders_.at(position).unwanted_since_ns = 0;
-  int work = EmitCancels();
+  int work = IsInRestartGrace() ? 0 : EmitCancels();
   if (!block_.has_value() && touch.has_value()) {
     work += EmitPlacements(options_.max_intents_per_turn - work);
   }
@@ -34,6 +34,17 @@ int QuotingLoop::Core::Decide() {
   }
   Record(LatencyStage::kDecide, clock_.MonotonicNs() - begin_ns);
   return work;
+}
+
+// Orders of the last run wait for the first decision that knows the market and the account.
+bool QuotingLoop::Core::IsInRestartGrace() {
+  if (has_quoted_ || !block_.has_value() || now_ns_ >= grace_until_ns_) return false;
+  const bool is_start_up = *block_ == DenyReason::kNotConnected ||
+                           *block_ == DenyReason::kNotReconciled ||
+                           *block_ == DenyReason::kAccountUnsafe ||
+                           *block_ == DenyReason::kStaleBook;
+  if (is_start_up) decide_at_ns_ = std::min(decide_at_ns_, grace_until_ns_);
+  return is_start_up && !stop_.is_active && !fatal_error_.has_value();
 }
 
 // Empty while a gate that concerns every order is closed: the difference then cancels all.

@@ -45,6 +45,7 @@ absl::Status Validate(const QuotingOptions& options) {
            Between("reconcile_interval_ns", o.reconcile_interval_ns, 100 * kMilli, 24 * kHourNs),
            Between("reconcile_retry_ns", o.reconcile_retry_ns, kMilli, kHourNs),
            Between("query_deadline_ns", o.query_deadline_ns, 100 * kMilli, kHourNs),
+           Between("restart_grace_ns", o.restart_grace_ns, 0, kHourNs),
            NotNegative("wallet_tolerance", o.wallet_tolerance),
            Between("cleanup_interval_ns", o.cleanup_interval_ns, kMilli, 24 * kHourNs),
            Between("stale_order_age_ns", o.stale_order_age_ns, kMilli, 24 * kHourNs),

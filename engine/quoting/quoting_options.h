@@ -47,6 +47,10 @@ struct QuotingOptions {
   // Wallet differences up to this amount (in the asset's units) are counted but not alerted.
   Decimal wallet_tolerance;
 
+  // After a start, orders of the last run are left where they are for so long while the book and
+  // the account become known, so that they can keep their place in the queue; then law 6 cancels.
+  int64_t restart_grace_ns = 10 * kNanosPerSecond;
+
   // --- clean-up (X10) ---
   int64_t cleanup_interval_ns = 10 * kNanosPerSecond;
   int64_t stale_order_age_ns = 30 * kNanosPerSecond;  // working, not wanted for so long

@@ -228,8 +228,7 @@ class MatchingEngine {
   std::map<int64_t, Level> far_asks_;
 };
 
-// --- hot path
-// --------------------------------------------------------------------------------------
+// --- hot path -----------------------------------------------------------------------------------
 
 template <typename Listener>
 inline EngineResult MatchingEngine::Place(const EngineOrder& order, Listener& listener) {

@@ -29,7 +29,7 @@ enum class ReplayProblemKind : uint8_t {
   kTimeReversed,  // receive time goes back by more than the tolerance
   kSequenceGap,   // a depth update does not continue the one before
   kNoSnapshot,    // the files end without a usable depth snapshot
-  kOffGrid,       // a price or size is not on the instrument's grid
+  kOffGrid,       // a price is not on the instrument's grid
 };
 std::string_view ToText(ReplayProblemKind kind);
 
@@ -56,10 +56,14 @@ struct ReplayStatus {
   bool is_finished = false;  // end of the files (not looped), or stopped by a problem
   int64_t message_count = 0;
   int64_t loop_count = 0;
-  std::string file;  // being read
-  int64_t line = 0;  // last line used
+  int64_t rounded_quantity_count = 0;  // sizes off the instrument's lot, cut to it
+  std::string file;                    // being read
+  int64_t line = 0;                    // last line used
   int64_t problem_count = 0;
-  std::vector<ReplayProblem> problems;  // the first 100
+  std::vector<ReplayProblem> problems;  // the first kMaxReplayProblems
 };
+inline constexpr size_t kMaxReplayProblems = 100;
+
+absl::Status Validate(const ReplayMarketConfig& config);
 
 }  // namespace holdfast

@@ -86,7 +86,7 @@ SimGateway::SimGateway(SimVenue& venue, SimAccountId account, const Clock& clock
 
 SimGateway::~SimGateway() { venue_.RemoveAccountListener(account_, this); }
 
-// --- connection --------------------------------------------------------------------------------
+// --- connection ---------------------------------------------------------------------------------
 
 absl::Status SimGateway::Start() {
   if (is_started_) return absl::FailedPreconditionError("sim gateway: already started");
@@ -166,7 +166,7 @@ RateBudget SimGateway::rate_budget() const {
           .is_placement_allowed = true};
 }
 
-// --- requests ----------------------------------------------------------------------------------
+// --- requests -----------------------------------------------------------------------------------
 
 absl::Status SimGateway::Send(Request request) {
   if (!is_up_) return absl::UnavailableError("sim gateway: not connected");
@@ -387,7 +387,7 @@ absl::Status SimGateway::Amend(const AmendRequest& request) {
                }});
 }
 
-// --- queries -----------------------------------------------------------------------------------
+// --- queries ------------------------------------------------------------------------------------
 
 // Rows, then QueryDone; without a usable answer only a QueryDone that is not ok.
 absl::Status SimGateway::SendQuery(FaultPoint point, RequestId request_id, QueryKind kind,
@@ -521,7 +521,7 @@ absl::Status SimGateway::QueryServerTime(RequestId request_id) {
       });
 }
 
-// --- private stream ----------------------------------------------------------------------------
+// --- private stream -----------------------------------------------------------------------------
 
 OrderReport SimGateway::ReportOf(const SimOrder& order, EvidenceSource source,
                                  RequestId request_id) const {

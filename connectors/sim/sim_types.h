@@ -130,7 +130,7 @@ struct SimBalance {
   friend bool operator==(const SimBalance&, const SimBalance&) = default;
 };
 
-// --- requests and their results ------------------------------------------------------------------
+// --- requests and their results -----------------------------------------------------------------
 
 struct SimOrderRequest {
   InstrumentId instrument = {};
@@ -219,7 +219,7 @@ struct SimTradesQuery {
   int32_t limit = 500;
 };
 
-// --- market data ---------------------------------------------------------------------------------
+// --- market data --------------------------------------------------------------------------------
 
 struct SimLevel {
   Decimal price = {};
@@ -279,7 +279,7 @@ struct SimTicker {
   int64_t trade_count = 0;
 };
 
-// --- private events ------------------------------------------------------------------------------
+// --- private events -----------------------------------------------------------------------------
 
 struct SimExecution {
   SimExecutionType type = SimExecutionType::kNew;

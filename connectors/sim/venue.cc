@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "connectors/sim/generated_market.h"
 #include "connectors/sim/order_checks.h"
+#include "connectors/sim/replay_market.h"
 #include "connectors/sim/venue_impl.h"
 #include "engine/base/assert.h"
 #include "engine/base/status_macros.h"
@@ -43,8 +45,7 @@ bool IsFeeRate(Decimal rate) {
 SimMarketListener::~SimMarketListener() = default;
 SimAccountListener::~SimAccountListener() = default;
 
-// --- set up
-// ----------------------------------------------------------------------------------------
+// --- set up -------------------------------------------------------------------------------------
 
 SimVenue::Implementation::Implementation(const SimVenueConfig& venue_config)
     : config(venue_config),
@@ -85,6 +86,8 @@ absl::StatusOr<InstrumentId> SimVenue::Implementation::AddInstrument(
                 .base = accounts.AssetIndex(instrument.base_asset),
                 .quote = accounts.AssetIndex(instrument.quote_asset),
                 .book = std::make_unique<EngineBook>(static_cast<uint32_t>(config.max_open_orders)),
+                .replay = nullptr,
+                .generated = nullptr,
                 .publisher = MarketPublisher(grid, config.depth_interval_ns, config.first_update_id,
                                              config.first_trade_id, config.max_recent_trades),
                 .listeners = {},
@@ -114,7 +117,10 @@ absl::StatusOr<SimAccountId> SimVenue::Implementation::AddAccount(const SimAccou
        account.fee_asset->discount > Decimal::FromInteger(1))) {
     return bad("fee asset without a name, a positive price or a discount within [0, 1]");
   }
-  if (account.trade_group >= 0x8000) return bad("trade group not below 32768");
+  if (account.trade_group >= 0x7fff) return bad("trade group not below 32767");
+  if (accounts.account_count() >= 0x8000) {
+    return absl::ResourceExhaustedError("sim account: more than 32768 accounts");
+  }
   for (const SimBalance& balance : account.balances) {
     if (balance.asset.empty() || balance.free.is_negative()) {
       return bad("balance without an asset or negative");
@@ -160,8 +166,7 @@ ClientOrderId SimVenue::Implementation::MakeId() {
   return ClientOrderId(std::string_view(text, sizeof(text)));
 }
 
-// --- time
-// ------------------------------------------------------------------------------------------
+// --- time ---------------------------------------------------------------------------------------
 
 std::optional<int64_t> SimVenue::Implementation::NextEventTime() const {
   std::optional<int64_t> next;
@@ -171,6 +176,8 @@ std::optional<int64_t> SimVenue::Implementation::NextEventTime() const {
   if (!deferred.empty()) consider(deferred.begin()->first);
   for (const std::unique_ptr<SimMarket>& market : markets) {
     consider(market->publisher.depth_due_ns());
+    if (market->replay != nullptr) consider(market->replay->next_time_ns());
+    if (market->generated != nullptr) consider(market->generated->next_time_ns());
   }
   return next;
 }
@@ -181,7 +188,10 @@ void SimVenue::Implementation::Advance(int64_t until_ns) {
     const std::optional<int64_t> next = NextEventTime();
     if (!next.has_value() || *next > until_ns) break;
     now_ns = std::max(now_ns, *next);
-    if (!deferred.empty() && deferred.begin()->first <= *next) {
+    // At one instant the market moves first.
+    bool has_moved = false;
+    for (const std::unique_ptr<SimMarket>& market : markets) has_moved |= StepMarket(*market);
+    if (!has_moved && !deferred.empty() && deferred.begin()->first <= *next) {
       const auto node = deferred.extract(deferred.begin());
       node.mapped()();
     }
@@ -190,8 +200,123 @@ void SimVenue::Implementation::Advance(int64_t until_ns) {
   now_ns = std::max(now_ns, until_ns);
 }
 
-// --- events
-// ----------------------------------------------------------------------------------------
+// What a recorded market does to our orders and to the public data.
+class SimVenue::Implementation::Recording final : public ReplayPlayer::Host {
+ public:
+  Recording(Implementation& venue, SimMarket& market) : venue_(venue), market_(market) {}
+
+  void OnTrade(const EngineTrade& trade) override { venue_.SettleTrade(market_, trade, nullptr); }
+  void OnPrevented(const EnginePrevention&) override { HF_ASSERT(false); }
+  void OnLevelChanged(Side side, int64_t ticks) override {
+    venue_.MarkChanged(market_, side, ticks);
+  }
+  void OnRecordedTrade(int64_t ticks, int64_t lots, Side aggressor) override {
+    const SimPublicTrade& print = market_.publisher.AddTrade(ticks, lots, aggressor, VenueOrderId(),
+                                                             VenueOrderId(), venue_.now_ns);
+    if (!market_.listeners.empty()) market_.pending_trades.push_back(print);
+  }
+
+ private:
+  Implementation& venue_;
+  SimMarket& market_;
+};
+
+absl::Status SimVenue::Implementation::StartReplay(InstrumentId instrument,
+                                                   const ReplayMarketConfig& replay) {
+  if (instrument.value() >= markets.size()) return absl::NotFoundError("replay: instrument");
+  HF_RETURN_IF_ERROR(Validate(replay));
+  SimMarket& market = *markets[instrument.value()];
+  if (market.book->best(Side::kBuy).has_value() || market.book->best(Side::kSell).has_value() ||
+      market.replay != nullptr || market.generated != nullptr) {
+    return absl::FailedPreconditionError("replay: the instrument has orders or a market already");
+  }
+  auto book = std::make_unique<ReplayBook>(replay.queue_model,
+                                           static_cast<uint32_t>(config.max_open_orders));
+  const ReplayPlayer::Grid grid{.symbol = market.instrument.symbol.view(),
+                                .price = market.price_grid,
+                                .quantity = market.quantity_grid};
+  auto player = std::make_unique<ReplayPlayer>(replay, grid, *book);
+  Recording recording(*this, market);
+  HF_RETURN_IF_ERROR(player->Start(now_ns, recording));
+  market.book = std::move(book);
+  market.replay = std::move(player);
+  return absl::OkStatus();
+}
+
+// The way of the background traders into the book.
+class SimVenue::Implementation::Background final : public GeneratedTrader::Port,
+                                                   public MatchListener {
+ public:
+  Background(Implementation& venue, SimMarket& market) : venue_(venue), market_(market) {}
+
+  EngineResult Place(const EngineOrder& order) override {
+    if (market_.instrument.status != TradingStatus::kTrading || market_.book->is_full()) {
+      return {EngineOutcome::kDropped, 0, order.lots};
+    }
+    const EngineResult result = market_.book->Place(order, *this);
+    if (result.outcome == EngineOutcome::kRests) {
+      venue_.MarkChanged(market_, order.side, order.price_ticks);
+    }
+    return result;
+  }
+  int64_t Cancel(Side side, int64_t price_ticks, uint32_t handle, uint32_t tag) override {
+    const int64_t lots = market_.book->Cancel(handle, tag);
+    if (lots > 0) venue_.MarkChanged(market_, side, price_ticks);
+    return lots;
+  }
+  void OnTrade(const EngineTrade& trade) override { venue_.SettleTrade(market_, trade, nullptr); }
+  void OnPrevented(const EnginePrevention&) override { HF_ASSERT(false); }
+
+ private:
+  Implementation& venue_;
+  SimMarket& market_;
+};
+
+absl::Status SimVenue::Implementation::StartGenerated(InstrumentId instrument,
+                                                      const GeneratedMarketConfig& generated) {
+  if (instrument.value() >= markets.size()) return absl::NotFoundError("generated: instrument");
+  SimMarket& market = *markets[instrument.value()];
+  HF_RETURN_IF_ERROR(Validate(generated, market.instrument));
+  if (market.replay != nullptr || market.generated != nullptr) {
+    return absl::FailedPreconditionError("generated market: the instrument has a market already");
+  }
+  const std::string_view symbol = market.instrument.symbol.view();
+  absl::StatusOr<SimAccountId> account = AddAccount(
+      {.name = absl::StrCat("background ", Absl(symbol)), .balances = {}, .is_background = true});
+  HF_RETURN_IF_ERROR(account.status());
+  const GeneratedTrader::Units units{
+      .price_grid = market.price_grid,
+      .quantity_grid = market.quantity_grid,
+      .tick_step = market.instrument.tick_size.units() / market.price_grid.units(),
+      .lot_step = market.instrument.lot_size.units() / market.quantity_grid.units(),
+      .tag_bit = kBackgroundTagBit,
+      .owner = account->value()};
+  market.generated = std::make_unique<GeneratedTrader>(generated, units, now_ns);
+  Background background(*this, market);
+  market.generated->Start(background);
+  return absl::OkStatus();
+}
+
+// True when the market had something to do at this instant.
+bool SimVenue::Implementation::StepMarket(SimMarket& market) {
+  bool has_moved = false;
+  Recording recording(*this, market);
+  while (market.replay != nullptr && market.replay->next_time_ns().has_value() &&
+         *market.replay->next_time_ns() <= now_ns) {
+    market.replay->Step(recording);
+    has_moved = true;
+    Flush();
+  }
+  Background background(*this, market);
+  while (market.generated != nullptr && market.generated->next_time_ns() <= now_ns) {
+    market.generated->Step(background);
+    has_moved = true;
+    Flush();
+  }
+  return has_moved;
+}
+
+// --- events -------------------------------------------------------------------------------------
 
 SimExecution& SimVenue::Implementation::Report(SimExecutionType type, const OrderRecord& record) {
   pending_executions_.emplace_back();
@@ -278,8 +403,7 @@ void SimVenue::Implementation::CheckInvariants() {
   }
 }
 
-// --- the facade
-// ------------------------------------------------------------------------------------
+// --- the facade ---------------------------------------------------------------------------------
 
 SimVenue::SimVenue(const SimVenueConfig& config)
     : implementation_(std::make_unique<Implementation>(config)) {}
@@ -312,11 +436,21 @@ absl::Status SimVenue::Deposit(SimAccountId account, AssetCode asset, Decimal am
   return absl::OkStatus();
 }
 
-absl::Status SimVenue::StartGenerated(InstrumentId, const GeneratedMarketConfig&) {
-  return absl::UnimplementedError("generated market");
+absl::Status SimVenue::StartGenerated(InstrumentId instrument,
+                                      const GeneratedMarketConfig& config) {
+  HF_RETURN_IF_ERROR(implementation_->StartGenerated(instrument, config));
+  implementation_->Flush();
+  return absl::OkStatus();
 }
-absl::Status SimVenue::StartReplay(InstrumentId, const ReplayMarketConfig&) {
-  return absl::UnimplementedError("replayed market");
+absl::Status SimVenue::StartReplay(InstrumentId instrument, const ReplayMarketConfig& config) {
+  HF_RETURN_IF_ERROR(implementation_->StartReplay(instrument, config));
+  implementation_->Flush();
+  return absl::OkStatus();
+}
+std::optional<ReplayStatus> SimVenue::replay_status(InstrumentId instrument) const {
+  const SimMarket& market = implementation_->MarketAt(instrument);
+  if (market.replay == nullptr) return std::nullopt;
+  return market.replay->status();
 }
 
 void SimVenue::Advance(int64_t now_ns) { implementation_->Advance(now_ns); }

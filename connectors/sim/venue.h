@@ -129,8 +129,7 @@ class SimVenue {
   SimVenue(const SimVenue&) = delete;
   SimVenue& operator=(const SimVenue&) = delete;
 
-  // --- set up, also while running
-  // -----------------------------------------------------------------
+  // --- set up, also while running ---------------------------------------------------------------
 
   absl::StatusOr<InstrumentId> AddInstrument(const SimInstrumentConfig& config);
   absl::StatusOr<SimAccountId> AddAccount(const SimAccountConfig& config);
@@ -148,8 +147,7 @@ class SimVenue {
   absl::Status StartReplay(InstrumentId instrument, const ReplayMarketConfig& config);
   std::optional<ReplayStatus> replay_status(InstrumentId instrument) const;
 
-  // --- time
-  // ---------------------------------------------------------------------------------------
+  // --- time -------------------------------------------------------------------------------------
 
   // REQUIRES: now_ns >= now_ns(). Earlier values are treated as "no time has passed".
   void Advance(int64_t now_ns);
@@ -161,8 +159,7 @@ class SimVenue {
   // When Advance() has something to do next: nullopt = nothing scheduled.
   std::optional<int64_t> next_event_time_ns() const;
 
-  // --- orders
-  // -------------------------------------------------------------------------------------
+  // --- orders -----------------------------------------------------------------------------------
 
   SimOrderResult PlaceOrder(SimAccountId account, const SimOrderRequest& request);
   // Every check of PlaceOrder() and nothing else.
@@ -174,8 +171,7 @@ class SimVenue {
   std::vector<SimOrder> CancelAll(SimAccountId account, InstrumentId instrument);
   SimAmendResult AmendKeepPriority(SimAccountId account, const SimAmendRequest& request);
 
-  // --- queries
-  // ------------------------------------------------------------------------------------
+  // --- queries ----------------------------------------------------------------------------------
 
   // By client id: the latest order that carries or (see the configuration) carried it.
   std::optional<SimOrder> QueryOrder(SimAccountId account, InstrumentId instrument,
@@ -202,8 +198,7 @@ class SimVenue {
   std::optional<Decimal> LastPrice(InstrumentId instrument) const;
   SimTicker Ticker(InstrumentId instrument) const;
 
-  // --- events
-  // -------------------------------------------------------------------------------------
+  // --- events -----------------------------------------------------------------------------------
 
   // Listeners are not owned and must be removed before they die. They are called in the order of
   // registration.
@@ -212,8 +207,7 @@ class SimVenue {
   void AddAccountListener(SimAccountId account, SimAccountListener* listener);
   void RemoveAccountListener(SimAccountId account, SimAccountListener* listener);
 
-  // --- faults that need the core
-  // ------------------------------------------------------------------
+  // --- faults that need the core ----------------------------------------------------------------
 
   // Trades up to `quantity` of a resting order against the market at its price, as if somebody had
   // hit it that instant (a fill that races a cancel). Returns what was filled; zero when the order
@@ -224,8 +218,7 @@ class SimVenue {
   // order of before can be found. Balances, trades and the ledger stay.
   void ForgetOrders();
 
-  // --- the ledger: the independent truth
-  // ------------------------------------------------------------
+  // --- the ledger: the independent truth --------------------------------------------------------
 
   // Every order and every account's side of every trade, in the order of their ids, all accounts
   // except background traders.

@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "connectors/sim/account_book.h"
+#include "connectors/sim/generated_trader.h"
 #include "connectors/sim/market_book.h"
 #include "connectors/sim/market_publisher.h"
 #include "connectors/sim/order_store.h"
+#include "connectors/sim/replay_player.h"
 #include "connectors/sim/venue.h"
 #include "engine/base/assert.h"
 #include "engine/base/prng.h"
@@ -29,6 +31,8 @@ struct SimMarket {
   SimAssetIndex base;
   SimAssetIndex quote;
   std::unique_ptr<MarketBook> book;
+  std::unique_ptr<ReplayPlayer> replay;  // plays into `book`; declared after it, so it goes first
+  std::unique_ptr<GeneratedTrader> generated;
   MarketPublisher publisher;
   std::vector<SimMarketListener*> listeners;
   std::vector<SimPublicTrade> pending_trades;
@@ -47,6 +51,8 @@ class SimVenue::Implementation {
   absl::StatusOr<InstrumentId> AddInstrument(const SimInstrumentConfig& config);
   absl::StatusOr<SimAccountId> AddAccount(const SimAccountConfig& config);
   absl::Status UpdateInstrument(const Instrument& instrument);
+  absl::Status StartReplay(InstrumentId instrument, const ReplayMarketConfig& replay);
+  absl::Status StartGenerated(InstrumentId instrument, const GeneratedMarketConfig& generated);
 
   void Advance(int64_t now_ns);
   std::optional<int64_t> NextEventTime() const;
@@ -95,7 +101,11 @@ class SimVenue::Implementation {
 
  private:
   class Matcher;
+  class Recording;
+  class Background;
   friend class Matcher;
+  friend class Recording;
+  friend class Background;
 
   uint16_t GroupOf(SimAccountId account) const;
   ClientOrderId MakeId();
@@ -116,6 +126,7 @@ class SimVenue::Implementation {
   void MarkChanged(SimMarket& market, Side side, int64_t ticks) {
     market.publisher.MarkChanged(side, ticks, now_ns);
   }
+  bool StepMarket(SimMarket& market);
   void FlushAccounts();
   void FlushMarkets();
 

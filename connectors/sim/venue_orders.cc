@@ -50,8 +50,7 @@ class SimVenue::Implementation::Matcher final : public MatchListener {
   std::vector<SimTrade>* taker_trades_;
 };
 
-// --- checks
-// ----------------------------------------------------------------------------------------
+// --- checks -------------------------------------------------------------------------------------
 
 std::optional<SimRefusal> SimVenue::Implementation::Check(SimAccountId account,
                                                           const SimOrderRequest& request,
@@ -148,8 +147,7 @@ std::optional<SimRefusal> SimVenue::Implementation::PlanMarketOrder(const SimMar
   return std::nullopt;
 }
 
-// --- placing
-// ---------------------------------------------------------------------------------------
+// --- placing ------------------------------------------------------------------------------------
 
 OrderRecord& SimVenue::Implementation::Open(SimAccountId account, const SimOrderRequest& request,
                                             const Prepared& prepared) {
@@ -258,8 +256,7 @@ void SimVenue::Implementation::Close(const SimMarket& market, OrderRecord& recor
   store.Close(record);
 }
 
-// --- trades
-// ----------------------------------------------------------------------------------------
+// --- trades -------------------------------------------------------------------------------------
 
 void SimVenue::Implementation::SettleTrade(SimMarket& market, const EngineTrade& trade,
                                            std::vector<SimTrade>* taker_trades) {
@@ -294,6 +291,9 @@ VenueOrderId SimVenue::Implementation::SettleSide(SimMarket& market, const Engin
       .is_maker = is_maker};
   if (owner == kMarketOwner || (tag & kBackgroundTagBit) != 0) {
     accounts.Settle(settlement);
+    if (is_maker && market.generated != nullptr) {
+      market.generated->OnMakerFill(tag, trade.maker_lots_left);
+    }
     return VenueOrderId();
   }
   OrderRecord& record = store.ByTag(tag);
@@ -353,8 +353,7 @@ void SimVenue::Implementation::SettlePrevention(SimMarket& market,
   if (is_decrement) take(store.ByTag(taker_tag));
 }
 
-// --- cancel, replace, amend
-// ------------------------------------------------------------------------
+// --- cancel, replace, amend ---------------------------------------------------------------------
 
 OrderRecord* SimVenue::Implementation::FindRecord(SimAccountId account, InstrumentId instrument,
                                                   const SimOrderKey& key) {
@@ -492,8 +491,7 @@ SimAmendResult SimVenue::Implementation::Amend(SimAccountId account,
   return {.refusal = std::nullopt, .order = order, .execution_id = next_execution_id_ - 1};
 }
 
-// --- faults
-// ----------------------------------------------------------------------------------------
+// --- faults -------------------------------------------------------------------------------------
 
 Decimal SimVenue::Implementation::FillResting(SimAccountId account, InstrumentId instrument,
                                               const SimOrderKey& key, Decimal quantity) {

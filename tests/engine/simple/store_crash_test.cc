@@ -8,10 +8,11 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
 
+#include "engine/base/clock.h"
 #include "engine/simple/sqlite_store.h"
 #include "tests/engine/simple/store_testing.h"
 
@@ -23,6 +24,13 @@ struct WriterReport {
   uint64_t stored_count = 0;
   std::vector<OrderNumberBlock> blocks;
 };
+
+// The life of a process that is about to be killed.
+void LetRun(int64_t duration_us) {
+  const SystemClock clock;
+  const int64_t end_ns = clock.MonotonicNs() + duration_us * kNanosPerMicro;
+  while (clock.MonotonicNs() < end_ns) std::this_thread::yield();
+}
 
 // Starts the writer, kills it `delay_us` after its first line, returns what it said.
 WriterReport RunAndKill(const std::string& path, uint64_t seed, int64_t delay_us) {
@@ -43,7 +51,7 @@ WriterReport RunAndKill(const std::string& path, uint64_t seed, int64_t delay_us
   REQUIRE(std::fscanf(lines, "open %lu\n", &report.opened_count) == 1);
   report.stored_count = report.opened_count;
   // The pipe holds far more than a writer says in this time, so nobody waits for us.
-  usleep(static_cast<useconds_t>(delay_us));
+  LetRun(delay_us);
   REQUIRE(kill(child, SIGKILL) == 0);
   char word[16];
   while (std::fscanf(lines, "%15s", word) == 1) {
@@ -65,7 +73,7 @@ WriterReport RunAndKill(const std::string& path, uint64_t seed, int64_t delay_us
 uint64_t SeedOfThisRun() {
   const char* text = std::getenv("HOLDFAST_TEST_SEED");
   if (text != nullptr) return std::strtoull(text, nullptr, 10);
-  return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+  return static_cast<uint64_t>(SystemClock().WallNs());
 }
 
 }  // namespace
@@ -122,7 +130,7 @@ TEST_CASE("sqlite store: killed while it makes its file, the next run makes it w
       execl(STORE_CRASH_WRITER, STORE_CRASH_WRITER, path.c_str(), "1", nullptr);
       _exit(127);
     }
-    usleep(static_cast<useconds_t>(prng.Between(0, 12'000)));
+    LetRun(prng.Between(0, 12'000));
     kill(child, SIGKILL);
     int status = 0;
     REQUIRE(waitpid(child, &status, 0) == child);

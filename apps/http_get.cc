@@ -16,25 +16,23 @@ constexpr size_t kMaxBodyBytes = 256 << 20;
 class OneAnswer final : public HttpClient::Handler {
  public:
   void OnHttpResponse(const HttpResponse& response) override {
-    if (response.status == 200) {
-      result = std::string(response.body);
-    } else {
-      result = absl::UnavailableError(
-          Concat("status=", response.status, " body=", response.body.substr(0, 200)));
-    }
+    result = HttpAnswer{.status = response.status, .body = std::string(response.body)};
   }
-  void OnHttpFailure(HttpFailure, const absl::Status& reason) override { result = reason; }
+  void OnHttpFailure(HttpFailure, const absl::Status& reason) override {
+    result = absl::UnavailableError(std::string(MessageOf(reason)));
+  }
 
-  std::optional<absl::StatusOr<std::string>> result;
+  std::optional<absl::StatusOr<HttpAnswer>> result;
 };
 
 }  // namespace
 
-absl::StatusOr<std::string> HttpGet(const std::string& url, int64_t timeout_ns, Clock& clock) {
+absl::StatusOr<HttpAnswer> HttpGet(const std::string& url, const std::string& ca_file,
+                                   int64_t timeout_ns, Clock& clock) {
   HF_ASSIGN_OR_RETURN(const Url parsed, ParseUrl(url));
   std::shared_ptr<const TlsContext> tls;
   if (parsed.is_tls()) {
-    HF_ASSIGN_OR_RETURN(tls, TlsContext::Create({}));
+    HF_ASSIGN_OR_RETURN(tls, TlsContext::Create({.ca_file = ca_file}));
   }
   EventLoop loop(clock);
   OneAnswer answer;

@@ -67,12 +67,12 @@ std::string Signed(Decimal value, int digits) {
 }
 
 std::string FeesText(std::span<const AssetAmount> fees) {
-  if (fees.empty()) return "0";
   std::string out;
   for (const AssetAmount& fee : fees) {
+    if (fee.amount.is_zero()) continue;
     AppendTo(out, out.empty() ? "" : " + ", fee.amount.ToText(), " ", fee.asset.view());
   }
-  return out;
+  return out.empty() ? "0" : out;
 }
 
 std::span<const AssetAmount> FeesOf(const StatusSnapshot& snapshot) {

@@ -98,7 +98,9 @@ LogRecord MakeLoopRecord(const LoopEvent& event, const Instrument& instrument) {
   if (event.price.ticks() != 0) record.Add("price", instrument.ToDecimal(event.price));
   if (!event.quantity.is_zero()) record.Add("quantity", instrument.ToDecimal(event.quantity));
   if (!event.filled.is_zero()) record.Add("filled", instrument.ToDecimal(event.filled));
-  if (event.from != event.to) {
+  const bool is_transition = event.kind == LoopEventKind::kOrderTransition ||
+                             event.kind == LoopEventKind::kIllegalTransition;
+  if (is_transition && event.from != event.to) {
     record.Add("from", ToText(event.from)).Add("to", ToText(event.to));
   }
   if (!event.reason.empty()) record.Add("reason", event.reason.view());

@@ -17,6 +17,7 @@ struct Settings {
   std::string service_account;
   std::string service_state_dir;
   int64_t service_duration_s = 0;
+  int64_t service_stop_timeout_s = 0;
   std::string service_live_view;
 
   // [venue]

@@ -1,0 +1,100 @@
+#include "connectors/binance/instrument_fetch.h"
+
+#include <optional>
+#include <string>
+
+#include "connectors/binance/private_decoder.h"
+#include "connectors/net/backoff.h"
+#include "connectors/net/event_loop.h"
+#include "connectors/net/http_client.h"
+#include "connectors/net/text.h"
+#include "engine/base/status_macros.h"
+
+namespace holdfast {
+namespace {
+
+constexpr int64_t kAttemptTimeoutNs = 10 * kNanosPerSecond;
+constexpr int64_t kStopCheckNs = 100 * kNanosPerMilli;
+
+struct Answer : HttpClient::Handler {
+  void OnHttpResponse(const HttpResponse& response) override {
+    is_done = true;
+    status = response.status;
+    body = std::string(response.body);
+  }
+  void OnHttpFailure(HttpFailure, const absl::Status& reason) override {
+    is_done = true;
+    failure = reason;
+  }
+  bool is_done = false;
+  int status = 0;
+  std::string body;
+  absl::Status failure;
+};
+
+bool AlwaysGoOn() { return true; }
+
+template <typename GoOn>
+absl::StatusOr<Instrument> Fetch(const BinanceOptions& options, std::string_view symbol,
+                                 InstrumentId id, Clock& clock, int64_t timeout_ns, GoOn go_on) {
+  HF_ASSIGN_OR_RETURN(const Url url, ParseUrl(options.rest_url));
+  HF_ASSIGN_OR_RETURN(const auto tls, TlsContext::Create({.ca_file = options.ca_file}));
+  for (char c : symbol) {
+    if (!IsAlphanumeric(c)) {
+      return absl::InvalidArgumentError(Concat("not a symbol of this venue: symbol=", symbol));
+    }
+  }
+  EventLoop loop(clock);
+  Answer answer;
+  HttpClient client(loop, tls, url, {.max_response_bytes = size_t{32} << 20}, answer);
+  const std::string target = Concat("/api/v3/exchangeInfo?symbol=", symbol);
+  client.Send({.target = target}, timeout_ns);
+  while (!answer.is_done) {
+    if (!go_on()) return absl::CancelledError("stopped");
+    loop.RunOnce(kStopCheckNs);
+  }
+  if (!answer.failure.ok()) return answer.failure;
+  if (answer.status == 200) return ParseExchangeInfo(answer.body, symbol, id);
+  const std::string what =
+      Concat("exchange information refused: symbol=", symbol, " status=", answer.status,
+             " answer=", answer.body.substr(0, 120));
+  if (answer.status == 400) return absl::NotFoundError(what);
+  return absl::UnavailableError(what);
+}
+
+}  // namespace
+
+absl::StatusOr<Instrument> FetchInstrument(const BinanceOptions& options, std::string_view symbol,
+                                           InstrumentId id, Clock& clock, int64_t timeout_ns) {
+  return Fetch(options, symbol, id, clock, timeout_ns, AlwaysGoOn);
+}
+
+absl::StatusOr<Instrument> FetchInstrumentPatiently(
+    const BinanceOptions& options, std::string_view symbol, InstrumentId id, Clock& clock,
+    const std::atomic<bool>& is_stopping,
+    const std::function<void(const absl::Status&)>& on_failure) {
+  Prng prng(options.prng_seed);
+  Backoff backoff({.min_ns = kNanosPerMilli,
+                   .initial_ns = options.reconnect_initial_ms * kNanosPerMilli,
+                   .max_ns = options.reconnect_max_ms * kNanosPerMilli},
+                  prng);
+  const auto go_on = [&] { return !is_stopping.load(std::memory_order_relaxed); };
+  while (true) {
+    auto instrument = Fetch(options, symbol, id, clock, kAttemptTimeoutNs, go_on);
+    if (instrument.ok()) return instrument;
+    const absl::StatusCode code = instrument.status().code();
+    if (code != absl::StatusCode::kUnavailable && code != absl::StatusCode::kDeadlineExceeded) {
+      return instrument;
+    }
+    if (on_failure) on_failure(instrument.status());
+    // Waits in a loop of its own, looking at the stop flag now and then.
+    EventLoop loop(clock);
+    const int64_t until_ns = clock.MonotonicNs() + backoff.NextDelayNs();
+    while (clock.MonotonicNs() < until_ns) {
+      if (!go_on()) return absl::CancelledError("stopped");
+      loop.RunOnce(std::min(kStopCheckNs, until_ns - clock.MonotonicNs()));
+    }
+  }
+}
+
+}  // namespace holdfast

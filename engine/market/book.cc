@@ -1,8 +1,11 @@
 #include "engine/market/book.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <limits>
 #include <utility>
+#include <vector>
 
 #include "engine/base/assert.h"
 
@@ -16,8 +19,9 @@ constexpr int64_t kPageWords = Book::kPageLevels / kWordLevels;
 static_assert(kPageWords == 64, "one summary word describes one page");
 static_assert(std::has_single_bit(static_cast<uint64_t>(Book::kPageCount)));
 
-// Where the best level's page is put when the window moves: one page of room for better prices.
-constexpr int64_t kBestPageIndex = Book::kPageCount - 2;
+// Where the best level's page is put when the window moves: at the better end, where the search for
+// the best level begins.
+constexpr int64_t kBestPageIndex = Book::kPageCount - 1;
 // The window follows the best level down when its page gets below this index. The distance to
 // kBestPageIndex is what keeps a touch that swings over a page edge from moving it back and forth.
 constexpr int64_t kLowPageIndex = 3;
@@ -29,6 +33,11 @@ constexpr int64_t kNoPage = -(int64_t{1} << 60);
 template <Side kSide>
 constexpr int64_t Mirror(int64_t ticks_or_key) {
   return kSide == Side::kBuy ? ticks_or_key : ~ticks_or_key;
+}
+
+// A side's key of a price, and the price of a key.
+constexpr int64_t KeyOf(Side side, int64_t ticks) {
+  return side == Side::kBuy ? Mirror<Side::kBuy>(ticks) : Mirror<Side::kSell>(ticks);
 }
 
 constexpr int HighestBit(uint64_t word) { return 63 - std::countl_zero(word); }
@@ -44,67 +53,214 @@ uint64_t HashLevel(Side side, int64_t ticks, int64_t lots) {
 
 }  // namespace
 
-struct Book::Window {
-  // Bit w of page p: word w of that page has a level. Pages and words are ring positions.
-  std::array<uint64_t, kPageCount> words = {};
-  std::array<uint64_t, kWindowLevels / kWordLevels> levels = {};
-  // Meaningful where the level's bit is set.
-  std::array<int64_t, kWindowLevels> lots;
-
+class Book::Window {
+ public:
   static size_t PagePosition(int64_t page) { return static_cast<size_t>(page & (kPageCount - 1)); }
 
-  void Store(int64_t key, int64_t new_lots) {
+  void Store(int64_t key, int64_t lots) {
     const uint64_t slot = static_cast<uint64_t>(key) & (kWindowLevels - 1);
-    lots[slot] = new_lots;
+    lots_[slot] = lots;
     const uint64_t word = slot >> kWordBits;
     const uint64_t level_bit = slot & (kWordLevels - 1);
-    const uint64_t bits = (levels[word] & ~(uint64_t{1} << level_bit)) |
-                          (static_cast<uint64_t>(new_lots != 0) << level_bit);
-    levels[word] = bits;
-    const uint64_t word_bit = word & (kPageWords - 1);
-    uint64_t& page = words[slot >> kPageBits];
-    page = (page & ~(uint64_t{1} << word_bit)) | (static_cast<uint64_t>(bits != 0) << word_bit);
+    levels_[word] = (levels_[word] & ~(uint64_t{1} << level_bit)) |
+                    (static_cast<uint64_t>(lots != 0) << level_bit);
+    // Set at once but cleared only by a search that finds the word empty: changes round the touch
+    // would otherwise wait for each other's update of the same page.
+    const uint64_t word_bit = uint64_t{1} << (word & (kPageWords - 1));
+    uint64_t& words = words_[slot >> kPageBits];
+    if ((words & word_bit) == 0) [[unlikely]]
+      words |= word_bit;
   }
 
-  bool Has(int64_t key) const {
-    const uint64_t slot = static_cast<uint64_t>(key) & (kWindowLevels - 1);
-    return ((levels[slot >> kWordBits] >> (slot & (kWordLevels - 1))) & 1) != 0;
-  }
   int64_t LotsAt(int64_t key) const {
-    return lots[static_cast<uint64_t>(key) & (kWindowLevels - 1)];
+    const uint64_t slot = static_cast<uint64_t>(key) & (kWindowLevels - 1);
+    const bool is_present = ((levels_[slot >> kWordBits] >> (slot & (kWordLevels - 1))) & 1) != 0;
+    return is_present ? lots_[slot] : 0;
+  }
+  // REQUIRES: the level is present.
+  int64_t PresentLots(int64_t key) const {
+    return lots_[static_cast<uint64_t>(key) & (kWindowLevels - 1)];
   }
 
-  // REQUIRES: the page is not empty.
-  int64_t HighestKeyOfPage(int64_t page) const {
+  // Sets the best key of the page; false when the page is empty.
+  bool FindBest(int64_t page, int64_t& key) {
     const size_t position = PagePosition(page);
-    const int word = HighestBit(words[position]);
-    const int bit = HighestBit(levels[position * kPageWords + static_cast<size_t>(word)]);
-    return page << kPageBits | word << kWordBits | bit;
+    uint64_t& words = words_[position];
+    while (words != 0) {
+      const int word = HighestBit(words);
+      const uint64_t bits = levels_[position * kPageWords + static_cast<size_t>(word)];
+      if (bits != 0) [[likely]] {
+        key = page << kPageBits | word << kWordBits | HighestBit(bits);
+        return true;
+      }
+      words ^= uint64_t{1} << word;
+    }
+    return false;
   }
 
-  // Appends the page's levels in ascending order and empties it.
-  void MovePageTo(int64_t page, std::vector<FarLevel>& far) {
+  bool IsPageEmpty(int64_t page) {
+    int64_t key;
+    return !FindBest(page, key);
+  }
+
+  // Calls visit(key, lots) for the page's levels, best first, until it returns false.
+  template <typename Visit>
+  bool VisitPage(int64_t page, Visit visit) const {
     const size_t position = PagePosition(page);
-    for (uint64_t left = words[position]; left != 0; left &= left - 1) {
-      const auto word = static_cast<size_t>(std::countr_zero(left));
-      uint64_t& bits = levels[position * kPageWords + word];
-      for (; bits != 0; bits &= bits - 1) {
-        const int64_t key =
-            page << kPageBits | static_cast<int64_t>(word) << kWordBits | std::countr_zero(bits);
-        far.push_back({key, LotsAt(key)});
+    for (uint64_t words = words_[position]; words != 0;) {
+      const int word = HighestBit(words);
+      words ^= uint64_t{1} << word;
+      for (uint64_t bits = levels_[position * kPageWords + static_cast<size_t>(word)]; bits != 0;) {
+        const int bit = HighestBit(bits);
+        bits ^= uint64_t{1} << bit;
+        const int64_t key = page << kPageBits | word << kWordBits | bit;
+        if (!visit(key, PresentLots(key))) return false;
       }
     }
-    words[position] = 0;
+    return true;
   }
+
+  void ClearPage(int64_t page) {
+    const size_t position = PagePosition(page);
+    words_[position] = 0;
+    std::fill_n(levels_.begin() + static_cast<ptrdiff_t>(position * kPageWords), kPageWords, 0);
+  }
+
+  void Clear() {
+    words_.fill(0);
+    levels_.fill(0);
+  }
+
+  size_t LevelCount() const {
+    size_t count = 0;
+    for (const uint64_t bits : levels_) count += static_cast<size_t>(std::popcount(bits));
+    return count;
+  }
+
+ private:
+  // Bit w of page p: word w of that page may have a level. Pages and words are ring positions.
+  std::array<uint64_t, kPageCount> words_ = {};
+  // Exactly the levels there are.
+  std::array<uint64_t, kWindowLevels / kWordLevels> levels_ = {};
+  // Meaningful where the level's bit is set.
+  std::array<int64_t, kWindowLevels> lots_;
 };
 
-Book::Book() {
-  for (Ladder* ladder : {&bids_, &asks_}) {
-    ladder->window.reset(new Window);
-    ladder->far.reserve(kFarReserve);
-    ladder->first_page = kNoPage;
+// Open addressing with linear probing; a removal shifts later entries back, so nothing is left
+// behind. A slot without lots is free.
+class Book::FarLevels {
+ public:
+  FarLevels() { Allocate(std::bit_ceil(2 * kFarReserve)); }
+
+  size_t size() const { return size_; }
+
+  int64_t LotsAt(int64_t key) const { return slots_[Find(key)].lots; }
+
+  void Set(int64_t key, int64_t lots) {
+    size_t at = Find(key);
+    Slot& slot = slots_[at];
+    if (slot.lots != 0) {
+      slot.lots = lots;
+      if (lots == 0) Remove(at);
+      return;
+    }
+    if (lots == 0) return;
+    slot = {key, lots};
+    ++size_;
+    if (2 * size_ > slots_.size()) Grow();
   }
-}
+
+  void Clear() {
+    if (size_ != 0) std::fill(slots_.begin(), slots_.end(), Slot());
+    size_ = 0;
+  }
+
+  // Calls visit(key, lots) for all, in no order.
+  template <typename Visit>
+  void VisitAll(Visit visit) const {
+    if (size_ == 0) return;
+    for (const Slot& slot : slots_) {
+      if (slot.lots != 0) visit(slot.key, slot.lots);
+    }
+  }
+
+  // REQUIRES: size() > 0.
+  int64_t HighestKey() const {
+    HF_ASSERT(size_ > 0);
+    int64_t highest = std::numeric_limits<int64_t>::min();
+    VisitAll([&highest](int64_t key, int64_t) { highest = std::max(highest, key); });
+    return highest;
+  }
+
+  // Moves the levels from `first_page` on into the window.
+  void MoveTo(Window& window, int64_t first_page) {
+    if (size_ == 0) return;
+    for (size_t at = 0; at < slots_.size();) {
+      const Slot slot = slots_[at];
+      if (slot.lots == 0 || slot.key >> kPageBits < first_page) {
+        ++at;
+        continue;
+      }
+      window.Store(slot.key, slot.lots);
+      slots_[at].lots = 0;
+      Remove(at);  // may bring another entry to `at`: looked at next. One that wraps round the end
+                   // comes from the front, where it was looked at already and stays behind.
+    }
+  }
+
+ private:
+  struct Slot {
+    int64_t key = 0;
+    int64_t lots = 0;
+  };
+
+  void Allocate(size_t slot_count) {
+    slots_.assign(slot_count, Slot());
+    shift_ = 64 - std::countr_zero(slot_count);
+    size_ = 0;
+  }
+  size_t HomeOf(int64_t key) const {
+    return static_cast<size_t>((static_cast<uint64_t>(key) * 0x9e3779b97f4a7c15u) >> shift_);
+  }
+  size_t Next(size_t at) const { return (at + 1) & (slots_.size() - 1); }
+  // The key's slot, or the free one where it belongs. At most half are taken, so there is one.
+  size_t Find(int64_t key) const {
+    size_t at = HomeOf(key);
+    while (slots_[at].lots != 0 && slots_[at].key != key) at = Next(at);
+    return at;
+  }
+  // Closes the hole at `hole`, whose lots are already zero.
+  void Remove(size_t hole) {
+    --size_;
+    const size_t mask = slots_.size() - 1;
+    for (size_t at = Next(hole); slots_[at].lots != 0; at = Next(at)) {
+      // An entry may move back as far as its home.
+      if (((at - HomeOf(slots_[at].key)) & mask) < ((at - hole) & mask)) continue;
+      slots_[hole] = slots_[at];
+      slots_[at].lots = 0;
+      hole = at;
+    }
+  }
+  void Grow() {
+    std::vector<Slot> old = std::move(slots_);
+    Allocate(2 * old.size());
+    for (const Slot& slot : old) {
+      if (slot.lots != 0) Set(slot.key, slot.lots);
+    }
+  }
+
+  std::vector<Slot> slots_;
+  int shift_ = 0;
+  size_t size_ = 0;
+};
+
+Book::Ladder::Ladder()
+    : window(new Window), first_page(kNoPage), far(std::make_unique<FarLevels>()) {}
+Book::Ladder::~Ladder() = default;
+Book::Ladder::Ladder(Ladder&&) noexcept = default;
+Book::Ladder& Book::Ladder::operator=(Ladder&&) noexcept = default;
+
+Book::Book() = default;
 Book::~Book() = default;
 Book::Book(Book&&) noexcept = default;
 Book& Book::operator=(Book&&) noexcept = default;
@@ -147,63 +303,56 @@ void Book::ApplyTo(Ladder& ladder, std::span<const LevelChange> changes) {
 
 template <Side kSide>
 void Book::RefreshBest(Ladder& ladder) {
-  const Window& window = *ladder.window;
+  Window& window = *ladder.window;
   while (true) {
     for (int64_t index = kPageCount - 1; index >= 0; --index) {
       const int64_t page = ladder.first_page + index;
-      if (window.words[Window::PagePosition(page)] == 0) continue;
-      const int64_t key = window.HighestKeyOfPage(page);
-      ladder.best =
-          BookLevel{Price::FromTicks(Mirror<kSide>(key)), Quantity::FromLots(window.LotsAt(key))};
+      int64_t key;
+      if (!window.FindBest(page, key)) continue;
+      ladder.best = BookLevel{Price::FromTicks(Mirror<kSide>(key)),
+                              Quantity::FromLots(window.PresentLots(key))};
       if (index < kLowPageIndex) [[unlikely]]
         MoveWindow(ladder, page - kBestPageIndex);
       return;
     }
-    if (ladder.far.empty()) {
+    if (ladder.far->size() == 0) {
       ladder.best.reset();
       return;
     }
-    MoveWindow(ladder, (ladder.far.back().key >> kPageBits) - kBestPageIndex);
+    MoveWindow(ladder, (ladder.far->HighestKey() >> kPageBits) - kBestPageIndex);
   }
 }
 
-void Book::SetOutside(Ladder& ladder, int64_t key, int64_t lots) {
+[[gnu::noinline]] void Book::SetOutside(Ladder& ladder, int64_t key, int64_t lots) {
   const int64_t page = key >> kPageBits;
-  if (page > ladder.first_page) {  // better than anything there is
-    if (lots == 0) return;
-    MoveWindow(ladder, page - kBestPageIndex);
-    ladder.window->Store(key, lots);
+  if (page < ladder.first_page) {
+    ladder.far->Set(key, lots);
     return;
   }
-  const auto at = std::lower_bound(ladder.far.begin(), ladder.far.end(), key,
-                                   [](const FarLevel& level, int64_t k) { return level.key < k; });
-  const bool is_present = at != ladder.far.end() && at->key == key;
-  if (is_present && lots == 0) {
-    ladder.far.erase(at);
-  } else if (is_present) {
-    at->lots = lots;
-  } else if (lots != 0) {
-    ladder.far.insert(at, {key, lots});
-  }
+  if (lots == 0) return;  // above the window there is nothing
+  MoveWindow(ladder, page - kBestPageIndex);
+  ladder.window->Store(key, lots);
 }
 
 void Book::MoveWindow(Ladder& ladder, int64_t first_page) {
   Window& window = *ladder.window;
-  // Up: the pages that fall out go behind the window. Their keys are above all that is there.
-  const int64_t old_end = ladder.first_page + kPageCount;
-  for (int64_t page = ladder.first_page; page < std::min(first_page, old_end); ++page) {
-    window.MovePageTo(page, ladder.far);
-  }
-  // Down: what falls out at the top is empty, because the window never moves above the best level.
-  for (int64_t page = std::max(first_page + kPageCount, ladder.first_page); page < old_end;
-       ++page) {
-    HF_ASSERT(window.words[Window::PagePosition(page)] == 0);
-  }
+  const int64_t old_first = ladder.first_page;
+  const int64_t old_end = old_first + kPageCount;
   ladder.first_page = first_page;
-  while (!ladder.far.empty() && ladder.far.back().key >> kPageBits >= first_page) {
-    window.Store(ladder.far.back().key, ladder.far.back().lots);
-    ladder.far.pop_back();
+  // Up: the pages that fall out go behind the window.
+  for (int64_t page = old_first; page < std::min(first_page, old_end); ++page) {
+    window.VisitPage(page, [&ladder](int64_t key, int64_t lots) {
+      ladder.far->Set(key, lots);
+      return true;
+    });
+    window.ClearPage(page);
   }
+  if (first_page > old_first) return;
+  // Down: what falls out at the top is empty, because the window never moves above the best level.
+  for (int64_t page = std::max(first_page + kPageCount, old_first); page < old_end; ++page) {
+    HF_ASSERT(window.IsPageEmpty(page));
+  }
+  ladder.far->MoveTo(window, first_page);
 }
 
 void Book::Clear() {
@@ -212,9 +361,8 @@ void Book::Clear() {
 }
 
 void Book::ClearLadder(Ladder& ladder) {
-  ladder.window->words.fill(0);
-  ladder.window->levels.fill(0);
-  ladder.far.clear();
+  ladder.window->Clear();
+  ladder.far->Clear();
   ladder.first_page = kNoPage;
   ladder.best.reset();
 }
@@ -224,82 +372,70 @@ void Book::Assign(std::span<const LevelChange> bids, std::span<const LevelChange
   AssignTo<Side::kSell>(asks_, asks);
 }
 
-// From the last (worst) level on: the window then only moves up and each far level is appended.
+// The first level comes first, so that the window is placed once.
 template <Side kSide>
 void Book::AssignTo(Ladder& ladder, std::span<const LevelChange> changes) {
   ClearLadder(ladder);
-  for (size_t i = changes.size(); i-- > 0;) ApplyTo<kSide>(ladder, changes.subspan(i, 1));
+  ApplyTo<kSide>(ladder, changes);
 }
 
 // --- reading -----------------------------------------------------------------------------------
 
 template <typename Visit>
-void Book::VisitLevels(const Ladder& ladder, Visit visit) {
-  const Window& window = *ladder.window;
+void Book::VisitWindow(const Ladder& ladder, Visit visit) {
   for (int64_t index = kPageCount - 1; index >= 0; --index) {
-    const int64_t page = ladder.first_page + index;
-    const size_t position = Window::PagePosition(page);
-    for (uint64_t words = window.words[position]; words != 0;) {
-      const int word = HighestBit(words);
-      words ^= uint64_t{1} << word;
-      for (uint64_t bits = window.levels[position * kPageWords + static_cast<size_t>(word)];
-           bits != 0;) {
-        const int bit = HighestBit(bits);
-        bits ^= uint64_t{1} << bit;
-        const int64_t key = page << kPageBits | word << kWordBits | bit;
-        if (!visit(key, window.LotsAt(key))) return;
-      }
-    }
-  }
-  for (size_t i = ladder.far.size(); i-- > 0;) {
-    if (!visit(ladder.far[i].key, ladder.far[i].lots)) return;
+    if (!ladder.window->VisitPage(ladder.first_page + index, visit)) return;
   }
 }
 
 Quantity Book::QuantityAt(Side side, Price price) const {
   const Ladder& levels = ladder(side);
-  const int64_t key =
-      side == Side::kBuy ? Mirror<Side::kBuy>(price.ticks()) : Mirror<Side::kSell>(price.ticks());
-  const int64_t page = key >> kPageBits;
-  if (static_cast<uint64_t>(page - levels.first_page) < kPageCount) {
-    return Quantity::FromLots(levels.window->Has(key) ? levels.window->LotsAt(key) : 0);
-  }
-  const auto at = std::lower_bound(levels.far.begin(), levels.far.end(), key,
-                                   [](const FarLevel& level, int64_t k) { return level.key < k; });
-  if (at == levels.far.end() || at->key != key) return Quantity();
-  return Quantity::FromLots(at->lots);
+  const int64_t key = KeyOf(side, price.ticks());
+  const bool is_inside = static_cast<uint64_t>((key >> kPageBits) - levels.first_page) < kPageCount;
+  return Quantity::FromLots(is_inside ? levels.window->LotsAt(key) : levels.far->LotsAt(key));
 }
 
 size_t Book::TopLevels(Side side, std::span<BookLevel> out) const {
   if (out.empty()) return 0;
+  const Ladder& levels = ladder(side);
   size_t count = 0;
-  VisitLevels(ladder(side), [&](int64_t key, int64_t lots) {
-    const int64_t ticks = side == Side::kBuy ? Mirror<Side::kBuy>(key) : Mirror<Side::kSell>(key);
-    out[count++] = {Price::FromTicks(ticks), Quantity::FromLots(lots)};
+  const auto make = [side](int64_t key, int64_t lots) {
+    return BookLevel{Price::FromTicks(KeyOf(side, key)), Quantity::FromLots(lots)};
+  };
+  VisitWindow(levels, [&](int64_t key, int64_t lots) {
+    out[count++] = make(key, lots);
     return count < out.size();
+  });
+  if (count == out.size()) return count;
+  // The rest is in no order: each far level is put in its place among those kept so far.
+  const size_t window_count = count;
+  levels.far->VisitAll([&](int64_t key, int64_t lots) {
+    size_t at = count;
+    while (at > window_count && KeyOf(side, out[at - 1].price.ticks()) < key) --at;
+    if (at == out.size()) return;
+    count = std::min(count + 1, out.size());
+    std::move_backward(out.begin() + static_cast<ptrdiff_t>(at),
+                       out.begin() + static_cast<ptrdiff_t>(count - 1),
+                       out.begin() + static_cast<ptrdiff_t>(count));
+    out[at] = make(key, lots);
   });
   return count;
 }
 
 size_t Book::LevelCount(Side side) const {
-  const Ladder& levels = ladder(side);
-  size_t count = levels.far.size();
-  for (const uint64_t bits : levels.window->levels) {
-    count += static_cast<size_t>(std::popcount(bits));
-  }
-  return count;
+  return ladder(side).window->LevelCount() + ladder(side).far->size();
 }
 
 uint64_t Book::Hash() const {
   uint64_t hash = 0;
-  VisitLevels(bids_, [&](int64_t key, int64_t lots) {
-    hash += HashLevel(Side::kBuy, Mirror<Side::kBuy>(key), lots);
-    return true;
-  });
-  VisitLevels(asks_, [&](int64_t key, int64_t lots) {
-    hash += HashLevel(Side::kSell, Mirror<Side::kSell>(key), lots);
-    return true;
-  });
+  for (const Side side : {Side::kBuy, Side::kSell}) {
+    const auto add = [&hash, side](int64_t key, int64_t lots) {
+      hash += HashLevel(side, KeyOf(side, key), lots);
+      return true;
+    };
+    VisitWindow(ladder(side), add);
+    ladder(side).far->VisitAll(add);
+  }
   return hash;
 }
 

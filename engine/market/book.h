@@ -1,12 +1,10 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include "engine/market/market_data.h"
 #include "engine/market/price.h"
@@ -24,16 +22,15 @@ struct BookLevel {
 // sequence rules and no clock (SequencedBook has them). Sizes are absolute.
 //
 // How: each side is a ring of kPageCount pages of kPageLevels consecutive prices, indexed by the
-// low bits of the price, with one bit per level and one bit per 64 levels that tell where something
-// is. A change inside this window is one indexed store plus two bitmap updates, without a branch;
-// the best price is read off the bitmaps once per call. The window is placed so that the best level
-// is in it with most pages behind (worse than) it; all levels behind the window are in a sorted
-// vector whose window end is its back, so that moving the window moves whole pages to and from that
-// back.
+// low bits of the price, with a bit per level and a bit per 64 levels that tell where something may
+// be. A change inside this window is one indexed store and one bitmap update, without a branch that
+// depends on the market; the best price is read off the bitmaps once per call. The window is placed
+// so that the best level is in it with most pages behind (worse than) it. Levels behind the window
+// are in a hash table; a move of the window carries whole pages to and from there.
 //
-// Cost outside the window: a binary search and a move of the levels between it and the window. The
-// window and room for kFarReserve far levels a side are allocated at construction; only more far
-// levels than that allocate again.
+// Cost outside the window: a probe of the hash table; moving the window down, and reading more than
+// the window holds, scan it. Window and table are allocated at construction; only more than
+// kFarReserve far levels on a side allocate again.
 //
 // Single-threaded.
 class Book {
@@ -41,7 +38,7 @@ class Book {
   static constexpr int kPageBits = 12;
   static constexpr int64_t kPageLevels = int64_t{1} << kPageBits;
   static constexpr int64_t kPageCount = 8;
-  static constexpr size_t kFarReserve = 16 * 1024;
+  static constexpr size_t kFarReserve = 8 * 1024;
 
   Book();
   ~Book();
@@ -73,17 +70,19 @@ class Book {
  private:
   // Within a side levels are known by key, the higher the better: a bid's ticks, an ask's ticks
   // with all bits inverted (order-reversing without overflow).
-  struct FarLevel {
-    int64_t key;
-    int64_t lots;
-  };
-  struct Window;
+  class Window;
+  class FarLevels;
   struct Ladder {
+    Ladder();
+    ~Ladder();
+    Ladder(Ladder&&) noexcept;
+    Ladder& operator=(Ladder&&) noexcept;
+
     std::unique_ptr<Window> window;
-    int64_t first_page = 0;  // the window holds pages [first_page, first_page + kPageCount)
-    // Ascending by key, all below the window. INVARIANT: nothing is above the window, and the best
-    // level of a side that is not empty is inside it.
-    std::vector<FarLevel> far;
+    int64_t first_page;  // the window holds pages [first_page, first_page + kPageCount)
+    // Levels below the window. INVARIANT: nothing is above it, and between two calls the best level
+    // of a side that is not empty is inside it.
+    std::unique_ptr<FarLevels> far;
     std::optional<BookLevel> best;
   };
 
@@ -96,9 +95,9 @@ class Book {
   static void SetOutside(Ladder& ladder, int64_t key, int64_t lots);
   static void MoveWindow(Ladder& ladder, int64_t first_page);
   static void ClearLadder(Ladder& ladder);
-  // Calls visit(key, lots) from the best level on until it returns false.
+  // Calls visit(key, lots) for the levels of the window, best first, until it returns false.
   template <typename Visit>
-  static void VisitLevels(const Ladder& ladder, Visit visit);
+  static void VisitWindow(const Ladder& ladder, Visit visit);
 
   const Ladder& ladder(Side side) const { return side == Side::kBuy ? bids_ : asks_; }
 

@@ -1,6 +1,5 @@
 #include "engine/market/sequenced_book.h"
 
-#include <algorithm>
 #include <vector>
 
 #include "engine/base/assert.h"
@@ -69,19 +68,15 @@ SequencedBook::~SequencedBook() = default;
 SequencedBook::SequencedBook(SequencedBook&&) noexcept = default;
 SequencedBook& SequencedBook::operator=(SequencedBook&&) noexcept = default;
 
-SequencedBook::Result SequencedBook::OnUpdate(const DepthUpdate& update) {
-  HF_ASSERT(update.first_update_id <= update.last_update_id);
-  if (!has_snapshot_) [[unlikely]]
-    return BufferUpdate(update);
+// All but the next diff of a book in sequence.
+SequencedBook::Result SequencedBook::OnOtherUpdate(const DepthUpdate& update) {
+  if (!has_snapshot_) return BufferUpdate(update);
   if (update.last_update_id <= last_update_id_) return Result::kIgnoredOld;
-  if (update.first_update_id > last_update_id_ + 1) [[unlikely]] {
-    ++gap_count_;
-    has_snapshot_ = false;
-    BufferUpdate(update);
-    return Result::kNeedSnapshot;
-  }
-  ApplyUpdate(update);
-  return Result::kApplied;
+  HF_ASSERT(update.first_update_id > last_update_id_ + 1);
+  ++gap_count_;
+  has_snapshot_ = false;
+  BufferUpdate(update);
+  return Result::kNeedSnapshot;
 }
 
 SequencedBook::Result SequencedBook::BufferUpdate(const DepthUpdate& update) {
@@ -117,17 +112,12 @@ SequencedBook::Result SequencedBook::OnSnapshot(const DepthSnapshot& snapshot) {
   was_in_sequence_ = true;
   for (size_t i = 0; i < buffer_->entries.size(); ++i) {
     const DepthUpdate update = buffer_->UpdateAt(i);
-    if (update.last_update_id > last_update_id_) ApplyUpdate(update);
+    if (update.last_update_id <= last_update_id_) continue;
+    HF_ASSERT(update.first_update_id <= last_update_id_ + 1);
+    ApplyUpdate(update);
   }
   buffer_->Clear();
   return Result::kApplied;
-}
-
-void SequencedBook::ApplyUpdate(const DepthUpdate& update) {
-  HF_ASSERT(update.first_update_id <= last_update_id_ + 1);
-  book_.Apply(update.bids, update.asks);
-  last_update_id_ = update.last_update_id;
-  last_receive_time_ns_ = std::max(last_receive_time_ns_, update.receive_time_ns);
 }
 
 void SequencedBook::Reset() {

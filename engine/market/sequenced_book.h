@@ -1,11 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string_view>
 
+#include "engine/base/assert.h"
 #include "engine/market/book.h"
 #include "engine/market/market_data.h"
 
@@ -51,7 +53,15 @@ class SequencedBook {
   // A snapshot older than a book in sequence is ignored; a newer one replaces the book.
   Result OnSnapshot(const DepthSnapshot& snapshot);
   // REQUIRES: update.first_update_id <= update.last_update_id (decoders refuse others).
-  Result OnUpdate(const DepthUpdate& update);
+  Result OnUpdate(const DepthUpdate& update) {
+    HF_ASSERT(update.first_update_id <= update.last_update_id);
+    const bool is_next = has_snapshot_ && update.first_update_id <= last_update_id_ + 1 &&
+                         update.last_update_id > last_update_id_;
+    if (!is_next) [[unlikely]]
+      return OnOtherUpdate(update);
+    ApplyUpdate(update);
+    return Result::kApplied;
+  }
   // Connection lost: everything learned so far is void.
   void Reset();
 
@@ -67,8 +77,13 @@ class SequencedBook {
  private:
   struct Buffer;
 
+  Result OnOtherUpdate(const DepthUpdate& update);
   Result BufferUpdate(const DepthUpdate& update);
-  void ApplyUpdate(const DepthUpdate& update);
+  void ApplyUpdate(const DepthUpdate& update) {
+    book_.Apply(update.bids, update.asks);
+    last_update_id_ = update.last_update_id;
+    last_receive_time_ns_ = std::max(last_receive_time_ns_, update.receive_time_ns);
+  }
 
   Book book_;
   std::unique_ptr<Buffer> buffer_;

@@ -1,0 +1,21 @@
+# Installs the locked packages when node_modules is missing or belongs to another lock file.
+if(NOT NODE OR NOT NPM)
+  message(FATAL_ERROR
+    "the interop tests need node and npm (Debian packages nodejs, npm); deploy/bootstrap.sh installs them")
+endif()
+file(LOCK ${FOLDER}/.install_lock GUARD PROCESS TIMEOUT 280)
+file(SHA256 ${FOLDER}/package-lock.json wanted)
+set(installed "")
+if(EXISTS ${FOLDER}/node_modules/.holdfast_lock_hash)
+  file(READ ${FOLDER}/node_modules/.holdfast_lock_hash installed)
+endif()
+if(installed STREQUAL wanted)
+  message(STATUS "packages are up to date")
+  return()
+endif()
+execute_process(COMMAND ${NPM} ci --ignore-scripts --no-audit --no-fund
+  WORKING_DIRECTORY ${FOLDER} RESULT_VARIABLE result)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "npm ci failed in ${FOLDER}; it needs the npm registry the first time")
+endif()
+file(WRITE ${FOLDER}/node_modules/.holdfast_lock_hash ${wanted})

@@ -121,6 +121,10 @@ void BinanceSession::RequestTime() {
 
 void BinanceSession::MeasureClock() {
   if (state_ != State::kReady || is_measuring_again_ || is_draining_) return;
+  if (connection_.IsBlocked()) {
+    clock_timer_.SetAfter(kNanosPerSecond);
+    return;
+  }
   is_measuring_again_ = true;
   samples_left_ = 1;
   RequestTime();
@@ -170,6 +174,9 @@ void BinanceSession::OnWebSocketMessage(WebSocketClient& client, std::string_vie
       break;
     case PrivateMessageKind::kStreamTerminated:
       SetPrivateStream(false, "the venue ended the user stream");
+      if (state_ == State::kReady && connection_.IsBlocked()) {
+        return Reconnect("the venue ended the user stream", false);  // when it may be asked again
+      }
       if (state_ == State::kReady) {
         is_measuring_again_ = false;
         clock_timer_.SetAfter(options_.clock_sync_period_ms * kNanosPerMilli);

@@ -28,6 +28,7 @@ constexpr size_t kMaxShownBytes = 80;
 constexpr size_t kMaxReasonBytes = 240;
 // Read by the program or its tests, but no keys.
 constexpr std::string_view kOtherVariables[] = {"HOLDFAST_CONFIG", "HOLDFAST_CAPTURES"};
+constexpr std::string_view kTestPrefix = "HOLDFAST_TEST_";
 
 // Where one value came from, as the error line names it.
 struct Source {
@@ -310,6 +311,7 @@ class Loader {
     const auto keys = ConfigKeys();
     return std::find(std::begin(kOtherVariables), std::end(kOtherVariables), name) !=
                std::end(kOtherVariables) ||
+           name.starts_with(kTestPrefix) ||
            std::any_of(keys.begin(), keys.end(),
                        [&](const ConfigKey& key) { return EnvironmentName(key) == name; });
   }

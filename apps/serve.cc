@@ -239,12 +239,16 @@ class Service {
       return Refuse(status, "store: ", recovered.status());
     }
     recovered_ = *std::move(recovered);
-    log_->Write(log_->Record(LogLevel::kInfo, "store.opened")
-                    .Add("first_run", recovered_.is_first_run)
-                    .Add("open_orders", static_cast<int64_t>(recovered_.open_orders.size()))
-                    .Add("slots", static_cast<int64_t>(recovered_.slots.size()))
-                    .Add("position", instrument_->ToDecimal(recovered_.position.quantity()))
-                    .Add("last_trade", recovered_.last_trade_id.value()));
+    LogRecord record = log_->Record(LogLevel::kInfo, "store.opened");
+    record.Add("first_run", recovered_.is_first_run)
+        .Add("open_orders", static_cast<int64_t>(recovered_.open_orders.size()))
+        .Add("slots", static_cast<int64_t>(recovered_.slots.size()))
+        .Add("position", instrument_->ToDecimal(recovered_.position.quantity()))
+        .Add("last_trade", recovered_.last_trade_id.value());
+    if (recovered_.memory.has_anchor) {
+      record.Add("anchor", instrument_->ToDecimal(recovered_.memory.anchor));
+    }
+    log_->Write(record);
     return std::nullopt;
   }
 

@@ -1,0 +1,388 @@
+// Proves what an operator relies on at the edges of a run: what ends the program, with which
+// status and words, and that stopping proves the empty book. The real binaries run on loopback on
+// ephemeral ports; every wait is for a condition and has a deadline.
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+
+#include "engine/base/clock.h"
+#include "tests/fault/child_process.h"
+#include "tests/fault/venue_ledger.h"
+
+namespace holdfast::testing {
+namespace {
+
+constexpr int kLimitMs = 30'000;  // of any single wait
+constexpr int kPaceMs = 20;
+constexpr char kSecret[] = "endToEndSecret";
+
+// Port that nobody listens on; `holder` keeps it taken while it lives.
+class PortHolder {
+ public:
+  PortHolder() {
+    socket_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(socket_ >= 0);
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(bind(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+    REQUIRE(listen(socket_, 1) == 0);
+    socklen_t size = sizeof(address);
+    REQUIRE(getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    port_ = ntohs(address.sin_port);
+  }
+  ~PortHolder() { Release(); }
+  void Release() {
+    if (socket_ >= 0) close(socket_);
+    socket_ = -1;
+  }
+  int port() const { return port_; }
+
+ private:
+  int socket_ = -1;
+  int port_ = 0;
+};
+
+// One folder with a venue and a service.
+class Stage {
+ public:
+  Stage() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "hf_e2e_XXXXXX").string();
+    REQUIRE(mkdtemp(pattern.data()) != nullptr);
+    folder_ = pattern;
+    Write("accounts.toml", std::string("[[account]]\nname = \"main\"\napi_key = \"endToEndKey\"\n"
+                                       "hmac_secret = \"") +
+                               kSecret +
+                               "\"\nmaker_fee_rate = \"0.00001\"\n"
+                               "balances = { BTC = \"10\", USDT = \"1000000\" }\n");
+    Write("service.toml",
+          "[inventory]\nmax_position = \"0.05\"\n[grid]\nprice_interval = \"1.5\"\n"
+          "order_quantity = \"0.001\"\nmode = \"neutral\"\n");
+  }
+  ~Stage() { std::filesystem::remove_all(folder_); }
+
+  void StartVenue(int port = 0) {
+    venue_ = std::make_unique<ChildProcess>(VenueCommand(port), File("venue.log"));
+    const std::optional<std::string> line = venue_->ReadLine(kLimitMs);
+    INFO("venue log:\n" << Tail(File("venue.log")));
+    REQUIRE(line.has_value());
+    REQUIRE(std::sscanf(line->c_str(),
+                        "holdfast-venue listening address=127.0.0.1 port=%d control_port=%d",
+                        &port_, &control_port_) == 2);
+  }
+  std::vector<std::string> VenueCommand(int port) const {
+    return {HOLDFAST_VENUE_BINARY, "--port", std::to_string(port), "--accounts",
+            File("accounts.toml")};
+  }
+
+  // `flags` come behind the ones every service here needs.
+  std::unique_ptr<ChildProcess> StartService(const std::vector<std::string>& flags = {},
+                                             const std::string& secret = kSecret,
+                                             const std::string& key = "endToEndKey") {
+    const std::string host = "127.0.0.1:" + std::to_string(port_);
+    std::vector<std::string> command = {HOLDFAST_BINARY,
+                                        "serve",
+                                        "--config",
+                                        File("service.toml"),
+                                        "--service-state-dir",
+                                        File("var"),
+                                        "--venue-rest-url",
+                                        "http://" + host,
+                                        "--venue-ws-api-url",
+                                        "ws://" + host + "/ws-api/v3",
+                                        "--venue-stream-url",
+                                        "ws://" + host};
+    command.insert(command.end(), flags.begin(), flags.end());
+    return std::make_unique<ChildProcess>(
+        command, File("service.log"),
+        std::vector<std::pair<std::string, std::string>>{{"HOLDFAST_VENUE_API_KEY", key},
+                                                         {"HOLDFAST_VENUE_SECRET_KEY", secret}});
+  }
+
+  std::string LedgerUrl() const { return "http://127.0.0.1:" + std::to_string(control_port_); }
+  std::string ServiceLog() const { return Read(File("service.log")); }
+  std::string VenueLog() const { return Read(File("venue.log")); }
+  ChildProcess& venue() { return *venue_; }
+  int OpenOrders() const { return OpenOrderCount(control_port_, "main"); }
+  void set_port(int port) { port_ = port; }
+  std::string File(const std::string& name) const { return (folder_ / name).string(); }
+  void Write(const std::string& name, const std::string& text) {
+    std::ofstream(File(name)) << text;
+  }
+
+ private:
+  static std::string Read(const std::string& path) {
+    std::ifstream file(path);
+    return std::string((std::istreambuf_iterator<char>(file)), {});
+  }
+
+  std::filesystem::path folder_;
+  std::unique_ptr<ChildProcess> venue_;
+  int port_ = 1;  // nobody listens there
+  int control_port_ = 0;
+};
+
+// Reads the service's output until `is_true`; false at the deadline or when the service ended.
+template <typename Condition>
+bool WaitUntil(ChildProcess& service, Condition is_true) {
+  const SystemClock clock;
+  const int64_t deadline_ns = clock.MonotonicNs() + kLimitMs * kNanosPerMilli;
+  while (!is_true()) {
+    if (clock.MonotonicNs() > deadline_ns || service.HasEnded()) return is_true();
+    (void)service.ReadLine(kPaceMs);
+  }
+  return true;
+}
+
+bool WaitUntilQuoting(Stage& stage, ChildProcess& service) {
+  return WaitUntil(service, [&] {
+    return stage.ServiceLog().find("to=quoting") != std::string::npos && stage.OpenOrders() > 0;
+  });
+}
+
+// Everything that the program still writes to standard output, and how it ended.
+struct Ending {
+  std::string output;
+  std::optional<int> status;
+};
+
+Ending ReadToTheEnd(ChildProcess& service) {
+  Ending ending;
+  const SystemClock clock;
+  const int64_t deadline_ns = clock.MonotonicNs() + kLimitMs * kNanosPerMilli;
+  while (clock.MonotonicNs() < deadline_ns) {
+    const bool has_ended = service.HasEnded();
+    const std::optional<std::string> line = service.ReadLine(kPaceMs);
+    if (line.has_value()) {
+      ending.output += *line + "\n";
+    } else if (has_ended) {
+      break;
+    }
+  }
+  ending.status = service.Wait(0);
+  return ending;
+}
+
+bool Has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+int CountLines(const std::string& text, const std::string& part) {
+  int count = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+TEST_CASE("end to end: a signal cancels everything, proves the empty book and prints the summary",
+          "[apps][e2e]") {
+  const int signal = GENERATE(SIGTERM, SIGINT);
+  Stage stage;
+  stage.StartVenue();
+  const auto service = stage.StartService({"--verify-ledger", stage.LedgerUrl()});
+  REQUIRE(WaitUntilQuoting(stage, *service));
+  service->Signal(signal);
+  const Ending ending = ReadToTheEnd(*service);
+  INFO(ending.output << stage.ServiceLog());
+  CHECK(ending.status == 0);
+  CHECK(stage.OpenOrders() == 0);
+  CHECK(Has(ending.output, "open orders     none, proven"));
+  CHECK(Has(ending.output, "PnL             realized"));
+  CHECK(Has(ending.output, "latency               count"));
+  CHECK(Has(ending.output, "ledger          equal to the venue's"));
+  CHECK_FALSE(Has(stage.ServiceLog(), kSecret));
+}
+
+TEST_CASE("end to end: a run with a duration ends by itself", "[apps][e2e]") {
+  Stage stage;
+  stage.StartVenue();
+  const auto service =
+      stage.StartService({"--duration", "2", "--strategy", "layered", "--layered-order-size",
+                          "0.001", "--store-kind", "memory", "--log-format", "json"});
+  const Ending ending = ReadToTheEnd(*service);
+  INFO(ending.output << stage.ServiceLog());
+  CHECK(ending.status == 0);
+  CHECK(Has(ending.output, "open orders     none, proven"));
+  CHECK(Has(stage.ServiceLog(), "\"event\":\"service.stopping\",\"cause\":\"duration\""));
+}
+
+TEST_CASE("end to end: a wrong key or secret ends with status 3 and no second try", "[apps][e2e]") {
+  const bool is_key_wrong = GENERATE(true, false);
+  Stage stage;
+  stage.StartVenue();
+  const auto service = is_key_wrong ? stage.StartService({}, kSecret, "notTheKey")
+                                    : stage.StartService({}, "notTheSecret");
+  const Ending ending = ReadToTheEnd(*service);
+  INFO(ending.output << stage.ServiceLog());
+  CHECK(ending.status == 3);
+  CHECK(Has(stage.ServiceLog(), "holdfast: the venue refused us: code=-"));
+  CHECK(Has(stage.ServiceLog(), "check the API key, its permissions and the secret"));
+  CHECK_FALSE(Has(stage.ServiceLog(), "notTheSecret"));
+  CHECK(CountLines(stage.ServiceLog(), "venue.fatal") <= 1);
+}
+
+TEST_CASE("end to end: an unreachable venue is tried again until it is there", "[apps][e2e]") {
+  PortHolder port;
+  Stage stage;
+  stage.set_port(port.port());
+  port.Release();
+  const auto service = stage.StartService();
+  REQUIRE(WaitUntil(*service,
+                    [&] { return CountLines(stage.ServiceLog(), "venue.unreachable") >= 2; }));
+  CHECK(Has(stage.ServiceLog(), "ready=false"));
+  CHECK_FALSE(Has(stage.ServiceLog(), "ready=true"));
+  stage.StartVenue(port.port());
+  REQUIRE(WaitUntilQuoting(stage, *service));
+  CHECK(Has(stage.ServiceLog(), "ready=true"));
+  service->Signal(SIGTERM);
+  CHECK(ReadToTheEnd(*service).status == 0);
+  CHECK(stage.OpenOrders() == 0);
+}
+
+TEST_CASE("end to end: a signal before the venue was reached ends at once", "[apps][e2e]") {
+  PortHolder port;
+  Stage stage;
+  stage.set_port(port.port());
+  port.Release();
+  const auto service = stage.StartService();
+  REQUIRE(WaitUntil(*service, [&] { return Has(stage.ServiceLog(), "venue.unreachable"); }));
+  service->Signal(SIGTERM);
+  CHECK(ReadToTheEnd(*service).status == 0);
+  CHECK(Has(stage.ServiceLog(), "before the venue was reached; nothing was sent"));
+}
+
+TEST_CASE("end to end: the venue names the port when it is in use", "[apps][e2e]") {
+  PortHolder port;
+  Stage stage;
+  ChildProcess venue(stage.VenueCommand(port.port()), stage.File("venue.log"));
+  CHECK(venue.Wait(kLimitMs) == 1);
+  CHECK(Has(stage.VenueLog(), std::to_string(port.port())));
+}
+
+TEST_CASE("end to end: a second instance on the same state folder is refused", "[apps][e2e]") {
+  Stage stage;
+  stage.StartVenue();
+  const auto first = stage.StartService();
+  REQUIRE(WaitUntilQuoting(stage, *first));
+  const auto second = stage.StartService();
+  CHECK(ReadToTheEnd(*second).status == 4);
+  CHECK(Has(stage.ServiceLog(), "holdfast: another instance runs on this state folder"));
+  CHECK(Has(stage.ServiceLog(), std::to_string(first->pid())));
+  CHECK_FALSE(first->HasEnded());
+  first->Signal(SIGTERM);
+  CHECK(ReadToTheEnd(*first).status == 0);
+}
+
+TEST_CASE("end to end: a second signal ends at once and says what may be open", "[apps][e2e]") {
+  Stage stage;
+  stage.StartVenue();
+  const auto service = stage.StartService();
+  REQUIRE(WaitUntilQuoting(stage, *service));
+  stage.venue().Signal(SIGSTOP);  // nothing can be proven now
+  service->Signal(SIGINT);
+  REQUIRE(WaitUntil(*service, [&] { return Has(stage.ServiceLog(), "service.stopping"); }));
+  CHECK_FALSE(service->HasEnded());
+  service->Signal(SIGINT);
+  const Ending ending = ReadToTheEnd(*service);
+  stage.venue().Signal(SIGCONT);
+  CHECK(ending.status == 1);
+  CHECK(Has(stage.ServiceLog(), "ended at once on the second signal"));
+  CHECK(Has(stage.ServiceLog(), "orders may still be open at the venue"));
+}
+
+TEST_CASE("end to end: a stop that can't be proven ends with status 1", "[apps][e2e]") {
+  Stage stage;
+  stage.StartVenue();
+  const auto service = stage.StartService({"--service-stop-timeout-s", "1"});
+  REQUIRE(WaitUntilQuoting(stage, *service));
+  stage.venue().Signal(SIGSTOP);
+  service->Signal(SIGTERM);
+  const Ending ending = ReadToTheEnd(*service);
+  stage.venue().Signal(SIGCONT);
+  CHECK(ending.status == 1);
+  CHECK(Has(ending.output, "open orders     NOT proven empty"));
+  CHECK(Has(stage.ServiceLog(), "the empty book could not be proven"));
+}
+
+TEST_CASE("end to end: killed and started again it goes on where it was", "[apps][e2e][G1]") {
+  Stage stage;
+  stage.StartVenue();
+  const auto first = stage.StartService();
+  REQUIRE(WaitUntilQuoting(stage, *first));
+  first->Signal(SIGKILL);
+  CHECK(first->Wait(kLimitMs) == 128 + SIGKILL);
+  CHECK(stage.OpenOrders() > 0);
+
+  const auto second = stage.StartService({"--verify-ledger", stage.LedgerUrl()});
+  REQUIRE(WaitUntil(*second, [&] { return CountLines(stage.ServiceLog(), "to=quoting") == 2; }));
+  second->Signal(SIGTERM);
+  const Ending ending = ReadToTheEnd(*second);
+  INFO(ending.output << stage.ServiceLog());
+  CHECK(ending.status == 0);
+  CHECK(stage.OpenOrders() == 0);
+  CHECK(Has(stage.ServiceLog(), "store.opened first_run=true"));
+  CHECK(Has(stage.ServiceLog(), "store.opened first_run=false"));
+
+  // The anchor that the second run found is the one that the third finds as well.
+  const auto third = stage.StartService({"--duration", "1"});
+  CHECK(ReadToTheEnd(*third).status == 0);
+  const std::string log = stage.ServiceLog();
+  const size_t at = log.find(" anchor=");
+  REQUIRE(at != std::string::npos);
+  const std::string anchor = log.substr(at, log.find('\n', at) - at);
+  CHECK(CountLines(log, anchor) == 2);
+}
+
+TEST_CASE("end to end: a bad configuration is status 2 and one line", "[apps][e2e]") {
+  Stage stage;
+  const auto service = stage.StartService({"--grid-buy-window", "500"});
+  CHECK(ReadToTheEnd(*service).status == 2);
+  CHECK(stage.ServiceLog() ==
+        "config: file=flags line=- key=--grid-buy-window value=500 expected=integer 1..200\n");
+}
+
+TEST_CASE("end to end: what only the venue knows to be wrong is status 2", "[apps][e2e]") {
+  Stage stage;
+  stage.StartVenue();
+  SECTION("an unknown symbol") {
+    const auto service = stage.StartService({"--symbol", "NOSUCHPAIR"});
+    CHECK(ReadToTheEnd(*service).status == 2);
+    CHECK(
+        Has(stage.ServiceLog(),
+            "config: key=quoting.symbol value=NOSUCHPAIR expected=a symbol that the venue lists"));
+  }
+  SECTION("a quantity off the venue's grid") {
+    const auto service = stage.StartService({"--grid-order-quantity", "0.000001"});
+    CHECK(ReadToTheEnd(*service).status == 2);
+    CHECK(Has(stage.ServiceLog(), "order_quantity"));
+  }
+}
+
+TEST_CASE("end to end: the full-screen view gives the terminal back", "[apps][e2e]") {
+  Stage stage;
+  stage.StartVenue();
+  const auto service = stage.StartService({"--service-live-view", "on", "--duration", "2"});
+  const Ending ending = ReadToTheEnd(*service);
+  CHECK(ending.status == 0);
+  const size_t enter = ending.output.find("\x1b[?1049h");
+  const size_t leave = ending.output.find("\x1b[?1049l");
+  REQUIRE(enter != std::string::npos);
+  REQUIRE(leave != std::string::npos);
+  CHECK(enter < leave);
+  CHECK(Has(ending.output, "BTCUSDT  quoting"));
+  CHECK(ending.output.find("summary of") > leave);
+  CHECK(std::filesystem::exists(stage.File("var/holdfast.log")));
+}
+
+}  // namespace
+}  // namespace holdfast::testing

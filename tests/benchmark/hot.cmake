@@ -12,7 +12,7 @@ function(holdfast_hot_benchmark name)
 endfunction()
 
 holdfast_hot_benchmark(bench_book holdfast::engine_market holdfast::connectors_binance)
-holdfast_hot_benchmark(bench_decode holdfast::engine_market holdfast::connectors_binance simdjson::simdjson
-  nlohmann_json::nlohmann_json)
+holdfast_hot_benchmark(bench_decode holdfast::engine_market holdfast::connectors_binance
+  simdjson::simdjson nlohmann_json::nlohmann_json)
 holdfast_hot_benchmark(bench_signing holdfast::connectors_binance holdfast::connectors_net
   OpenSSL::Crypto)

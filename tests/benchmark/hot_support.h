@@ -1,14 +1,13 @@
 #pragma once
 
 #include <sched.h>
-#include <time.h>
 #include <x86intrin.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -36,15 +35,14 @@ inline void PinToOneCpu() {
 }
 
 inline double TscPerNs() {
-  const auto begin = std::chrono::steady_clock::now();
+  const SystemClock clock;
+  const int64_t begin_ns = clock.MonotonicNs();
   const uint64_t begin_tsc = __rdtsc();
-  while (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(20)) {
+  while (clock.MonotonicNs() - begin_ns < 20 * kNanosPerMilli) {
   }
   const uint64_t end_tsc = __rdtsc();
-  const auto end = std::chrono::steady_clock::now();
   return static_cast<double>(end_tsc - begin_tsc) /
-         static_cast<double>(
-             std::chrono::duration_cast<std::chrono::nanoseconds>(end - begin).count());
+         static_cast<double>(clock.MonotonicNs() - begin_ns);
 }
 
 template <typename T>
@@ -58,11 +56,10 @@ inline void Require(bool condition, std::string_view what) {
   std::exit(1);
 }
 
-// CPU time of this thread: what other processes take in between does not count.
+// CPU time of this process (it has one thread): what others take in between does not count.
 inline double CpuNs() {
-  timespec time;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
+  static_assert(CLOCKS_PER_SEC == 1'000'000);
+  return static_cast<double>(std::clock()) * 1e3;
 }
 
 // One way of doing the work. `run` does all of it once.

@@ -77,7 +77,7 @@ struct FaultRule {
 
 struct FaultPlan {
   uint64_t seed = 1;
-  std::vector<FaultRule> rules;
+  std::vector<FaultRule> rules = {};
 };
 
 // kInvalidArgument names the rule (from 0) and the field.

@@ -16,12 +16,12 @@ namespace holdfast {
 // process, in bursts in volatile regimes and more on the side of the trend.
 struct GeneratedMarketConfig {
   uint64_t seed = 1;
-  Decimal start_price;            // required, positive
+  Decimal start_price = {};       // required, positive
   int32_t level_count = 20;       // per side that the makers keep
   int64_t half_spread_ticks = 1;  // from the fair price to the makers' best level, at least 1
   int64_t level_step_ticks = 5;   // mean distance between levels
-  Decimal level_quantity;         // mean size of a maker's order; zero = 50 minimum sizes
-  Decimal taker_quantity;         // mean size of a taker's order; zero = level_quantity / 4
+  Decimal level_quantity = {};    // mean size of a maker's order; zero = 50 minimum sizes
+  Decimal taker_quantity = {};    // mean size of a taker's order; zero = level_quantity / 4
   int64_t maker_interval_ns = 5'000'000;    // mean time between two makers' actions
   int64_t taker_interval_ns = 100'000'000;  // mean time between two takers' orders when calm
   int64_t step_interval_ns = 10'000'000;    // the fair price moves this often

@@ -41,7 +41,7 @@ struct ReplayProblem {
 };
 
 struct ReplayMarketConfig {
-  std::vector<std::string> files;  // gzip or plain, one capture continued over several files
+  std::vector<std::string> files = {};  // gzip or plain, one capture continued over several files
   // Recorded seconds per venue second, in hundredths: 100 = as recorded, 1000 = ten times as fast.
   int64_t speed_percent = 100;
   bool is_looped = false;  // starts again from the first snapshot; ids and times go on

@@ -8,7 +8,8 @@
 namespace holdfast {
 namespace {
 
-constexpr size_t kRecoveryOverlap = 200;
+// A list shorter than what an engine gives back at least has every trade id there is.
+constexpr size_t kWholeListLimit = 1000;
 
 }  // namespace
 
@@ -26,14 +27,12 @@ AccountBooks::AccountBooks(const Instrument& instrument, const RecoveredState& r
   }
   if (ids.empty()) {
     trades_.SetFloor(recovered.last_trade_id);
-  } else {
+  } else if (ids.size() >= kWholeListLimit) {
     trades_.SetFloor(VenueTradeId(ids.front().value() - 1));
-    for (VenueTradeId id : ids) {
-      if (!trades_.Contains(id)) trades_.Insert(id);
-    }
   }
-  recovery_cursor_ =
-      ids.size() > kRecoveryOverlap ? ids[ids.size() - 1 - kRecoveryOverlap] : trades_.floor();
+  for (VenueTradeId id : ids) {
+    if (!trades_.Contains(id)) trades_.Insert(id);
+  }
 }
 
 void AccountBooks::BookOwn(const Fill& fill, SlotKey slot_key, Booked& booked) {
@@ -60,7 +59,6 @@ void AccountBooks::BookForeign(const Fill& fill, Booked& booked) {
   booked.record.order.reset();
   booked.record.slot.reset();
   booked.record.transaction = MakeFillTransaction(instrument_, fill);
-  booked.record.transaction.cause = LedgerCause::kAdjustment;
   booked.record.transaction.reason = InlineString<64>("fill of an order that is not ours");
   booked.record.instrument = instrument_.id;
   booked.record.position = position_;

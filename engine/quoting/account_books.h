@@ -37,7 +37,7 @@ class AccountBooks {
   };
   void BookOwn(const Fill& fill, SlotKey slot_key, Booked& booked);
   // Books a fill of somebody else's order on the same account: the wallet moved, our position did
-  // not.
+  // not. The record has neither order nor slot, and its transaction says why.
   void BookForeign(const Fill& fill, Booked& booked);
   // Opening balance or adjustment.
   absl::Status BookWallet(const LedgerTransaction& transaction);
@@ -58,9 +58,6 @@ class AccountBooks {
   Notional run_realized_pnl() const { return position_.realized_pnl() - start_realized_pnl_; }
   std::span<const AssetAmount> fees() const { return fees_.span(); }
   VenueTradeId newest_trade_id() const { return trades_.newest(); }
-  // Where a search for missed fills starts: some fills before the newest booked one, because a
-  // younger fill may have been booked while an older one was missed.
-  VenueTradeId recovery_cursor() const { return recovery_cursor_; }
   uint64_t fill_count() const { return fill_count_; }
   // Newest last.
   const FixedQueue<StatusFill>& last_fills() const { return last_fills_; }
@@ -75,7 +72,6 @@ class AccountBooks {
   Position position_;
   SlotBook slots_;
   TradeIdSet trades_;
-  VenueTradeId recovery_cursor_;
   Notional volume_;
   Notional start_realized_pnl_;
   StaticVector<AssetAmount, StatusSnapshot::kAssetCount> fees_;

@@ -85,7 +85,8 @@ struct RecoveredState {
   Position position;
   Ledger ledger;
   VenueTradeId last_trade_id;  // newest booked fill; 0 = none yet
-  // Trade ids booked within the last stretch, for deduplication of what the venue repeats.
+  // Trade ids booked last, for deduplication of what the venue repeats: the newest 1,000 or more,
+  // or all there are.
   std::vector<VenueTradeId> recent_trade_ids;
   RiskRecord risk;
   bool is_first_run = true;

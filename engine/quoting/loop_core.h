@@ -300,6 +300,7 @@ class QuotingLoop::Core final : public VenueEventSink {
   FillSync fills_since_cursor_;  // for the account: everything since the newest known
   FillSync fills_since_time_;    // for orders that lack fills
   VenueTradeId newest_listed_;
+  int64_t fills_since_ns_ = 0;  // our wall clock: no fill before it can be missing
   Stop stop_;
 
   // --- conditions ---

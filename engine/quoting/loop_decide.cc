@@ -39,10 +39,9 @@ int QuotingLoop::Core::Decide() {
 // Orders of the last run wait for the first decision that knows the market and the account.
 bool QuotingLoop::Core::IsInRestartGrace() {
   if (has_quoted_ || !block_.has_value() || now_ns_ >= grace_until_ns_) return false;
-  const bool is_start_up = *block_ == DenyReason::kNotConnected ||
-                           *block_ == DenyReason::kNotReconciled ||
-                           *block_ == DenyReason::kAccountUnsafe ||
-                           *block_ == DenyReason::kStaleBook;
+  const bool is_start_up =
+      *block_ == DenyReason::kNotConnected || *block_ == DenyReason::kNotReconciled ||
+      *block_ == DenyReason::kAccountUnsafe || *block_ == DenyReason::kStaleBook;
   if (is_start_up) decide_at_ns_ = std::min(decide_at_ns_, grace_until_ns_);
   return is_start_up && !stop_.is_active && !fatal_error_.has_value();
 }

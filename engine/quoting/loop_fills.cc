@@ -10,13 +10,21 @@ namespace holdfast {
 
 void QuotingLoop::Core::Handle(const FillReport& report) {
   if (report.fill.instrument != instrument_.id) return;
-  if (report.source == EvidenceSource::kTradesQuery) {
+  if (report.request_id.value() != 0 && report.request_id == fills_since_cursor_.request) {
     newest_listed_ = std::max(newest_listed_, report.fill.trade_id);
   }
   OnFill(report.fill);
 }
 
 void QuotingLoop::Core::OnFill(const Fill& fill) {
+  const bool is_possible = fill.trade_id.value() > 0 && fill.quantity.is_positive() &&
+                           fill.price.ticks() > 0 &&
+                           (fill.fee.is_zero() || !fill.fee_asset.empty());
+  if (!is_possible) {
+    ++counters_.illegal_transitions;
+    Log(LoopEventKind::kIllegalTransition, Severity::kAlert, "impossible_fill");
+    return;
+  }
   if (books_.IsBooked(fill.trade_id)) {
     ++counters_.duplicate_fills;
     return;
@@ -214,7 +222,7 @@ int QuotingLoop::Core::RunFillSync(FillSync& sync) {
   const RequestId id = NextRequestId();
   const bool is_by_cursor = &sync == &fills_since_cursor_ && fill_cursor_.value() != 0;
   const int64_t since_ns =
-      &sync == &fills_since_time_ ? sync.since_ns : start_wall_ns_ + clock_offset_ns_;
+      &sync == &fills_since_time_ ? sync.since_ns : fills_since_ns_ + clock_offset_ns_;
   const absl::Status status =
       engine_.QueryFills(id, instrument_.id, is_by_cursor ? fill_cursor_ : VenueTradeId(),
                          is_by_cursor ? 0 : std::max<int64_t>(1, since_ns));
@@ -242,7 +250,7 @@ void QuotingLoop::Core::OnFillSyncEnded(FillSync& sync, bool is_ok) {
   if (&sync == &fills_since_time_) {
     CreditBookedFills();
   } else if (unattributed_.empty()) {
-    // Everything up to the newest row is booked now.
+    // Everything up to the newest row is booked now. Without a row the list goes on by time.
     fill_cursor_ = std::max(fill_cursor_, newest_listed_);
   }
 }

@@ -31,6 +31,17 @@ void QuotingLoop::Core::RestoreOrders(const RecoveredState& recovered) {
     // Whatever was under way when the last run ended has lost its answer. Never sent again.
     if (!tracked.is_resting()) LoseTrack(tracked, 0);
   }
+  // An order whose end is stored has all its fills stored. What can be missing belongs to orders
+  // that are open in the store, or younger than the newest record.
+  fills_since_ns_ = start_wall_ns_;
+  if (recovered.is_first_run) return;
+  if (recovered.stored_time_ns != 0) fills_since_ns_ = recovered.stored_time_ns;
+  for (const Order& stored : recovered.open_orders) {
+    if (stored.create_time_ns != 0) {
+      fills_since_ns_ = std::min(fills_since_ns_, stored.create_time_ns);
+    }
+  }
+  fills_since_ns_ -= 2 * options_.max_clock_skew_ns;
 }
 
 // --- the sequence --------------------------------------------------------------------------------

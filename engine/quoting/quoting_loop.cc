@@ -73,7 +73,6 @@ QuotingLoop::Core::Core(Clock& clock, const Instrument& instrument, AccountTag a
   wall_ns_ = clock_.WallNs();
   start_wall_ns_ = wall_ns_;
   grace_until_ns_ = now_ns_ + options.restart_grace_ns;
-  fill_cursor_ = books_.recovery_cursor();
   is_killed_ = recovered.risk.is_killed;
   is_paused_ = recovered.risk.is_paused;
   operator_reason_ = recovered.risk.reason;

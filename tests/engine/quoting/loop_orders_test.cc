@@ -307,8 +307,7 @@ TEST_CASE("loop: a sell is trimmed by what the fee took in the base asset", "[qu
   CHECK(world.engine.canceled.empty());  // and it counts as what was wanted
 }
 
-TEST_CASE("loop: a fill of somebody else's order is booked as an adjustment and alerted",
-          "[quoting][X4]") {
+TEST_CASE("loop: a fill of somebody else's order is booked apart and alerted", "[quoting][X4]") {
   World world;
   world.Begin();
   Fill fill;
@@ -326,10 +325,26 @@ TEST_CASE("loop: a fill of somebody else's order is booked as an adjustment and 
   CHECK(world.loop->position().quantity().is_zero());
   REQUIRE(world.engine.fill_records.size() == 1);
   CHECK_FALSE(world.engine.fill_records[0].order.has_value());
-  CHECK(world.engine.fill_records[0].transaction.cause == LedgerCause::kAdjustment);
+  CHECK_FALSE(world.engine.fill_records[0].slot.has_value());
+  CHECK(world.engine.fill_records[0].transaction.reason == "fill of an order that is not ours");
   CHECK(world.loop->ledger().Balance(LedgerAccount::kWallet, AssetCode("BTC")) ==
         Decimal::FromInteger(10) - Decimal::FromUnits(1'000'000));
   CHECK_FALSE(world.IsHealthy(HealthFlag::kNoUnexplainedDifference));
+}
+
+TEST_CASE("loop: a fill that cannot be one is counted and not booked", "[quoting][X4]") {
+  World world;
+  world.strategy.wanted = {Want(BuyKey(1), World::kMid - 1000, 100)};
+  world.Begin();
+  Fill fill = world.engine.Execute(world.engine.Only(), Quantity::FromLots(10));
+  SECTION("no quantity") { fill.quantity = Quantity(); }
+  SECTION("no price") { fill.price = Price(); }
+  SECTION("no trade id") { fill.trade_id = VenueTradeId(); }
+  world.engine.TellFill(fill);
+  world.Turns(2);
+  CHECK(world.counters().illegal_transitions == 1);
+  CHECK(world.loop->position().quantity().is_zero());
+  CHECK(world.engine.fill_records.empty());
 }
 
 TEST_CASE("loop: evidence that the table does not allow is counted, and inventory still moves",

@@ -18,8 +18,7 @@ enum class QueueModel : uint8_t {
 // What a damaged capture does. Every problem is reported with its file and line either way.
 enum class ReplayErrorPolicy : uint8_t {
   kStop,      // the market stands still from there; orders stay, nothing fills
-  kContinue,  // corrupt lines are skipped; what follows a gap waits for the next usable snapshot,
-              // or, when there is none, goes on with the book as it is
+  kContinue,  // skips what is damaged; after a gap the book goes on until a snapshot replaces it
 };
 
 enum class ReplayProblemKind : uint8_t {

@@ -20,7 +20,8 @@ struct ReplayMarketConfig;     // replay_market.h
 struct ReplayStatus;           // replay_market.h
 
 // Public events of one instrument. Called inside the venue's methods, in the venue's order.
-// A listener must not call a venue method that changes anything; queries are fine.
+// A listener must not call a venue method that changes anything (asserted); queries and At() are
+// fine.
 class SimMarketListener {
  public:
   virtual ~SimMarketListener();
@@ -58,8 +59,9 @@ struct SimVenueConfig {
   bool is_duplicate_open_id_refused = true;
   int32_t max_open_orders = 1 << 17;  // of all accounts together, background traders included
   int32_t max_recent_trades = 1000;   // public trades kept per instrument
-  // Ledger bounds; 0 = keep everything. When full the oldest CLOSED order, or the oldest trade, is
-  // dropped from queries and from the ledger; totals stay exact and the drops are counted.
+  // Ledger bounds, orders per account and trades per account and instrument; 0 = keep everything.
+  // When full the order that closed first, or the oldest trade, is dropped from queries and from
+  // the ledger; totals stay exact and the drops are counted.
   int64_t max_ledger_orders = 0;
   int64_t max_ledger_trades = 0;
 };
@@ -121,7 +123,7 @@ struct SimAccountTotals {
 // Balances conserve: over all accounts, the fee account and the recorded market the sum of each
 // asset never changes, and `locked` always equals what the open orders hold (CheckInvariants()).
 //
-// Single-threaded; calls from inside a listener or a deferred call's listener are asserted against.
+// Single-threaded.
 class SimVenue {
  public:
   explicit SimVenue(const SimVenueConfig& config);

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "apps/venue_state.h"
 #include "connectors/sim/binance/fault_plan.h"
 #include "connectors/sim/binance/front_end.h"
 #include "connectors/sim/binance/venue_file.h"
@@ -43,6 +44,7 @@ struct Options {
   std::string tls_certificate;
   std::string tls_key;
   std::string fault_plan;
+  std::string state_file;
   std::string log = "text";
   int64_t max_connection_life_s = 86'400;
   int64_t max_ledger_rows = 0;
@@ -106,6 +108,8 @@ void Declare(CLI::App& app, Options& options) {
   app.add_option("--tls-cert", options.tls_certificate, "PEM certificate chain: https and wss");
   app.add_option("--tls-key", options.tls_key, "PEM key of the certificate");
   app.add_option("--fault-plan", options.fault_plan, "TOML file of faults to play");
+  app.add_option("--state", options.state_file,
+                 "file that keeps the balances over restarts; ids then go on above the old ones");
   app.add_option("--log", options.log, "form of the log lines")
       ->check(CLI::IsMember({"text", "json"}));
   app.add_option("--connection-life-seconds", options.max_connection_life_s,
@@ -224,6 +228,14 @@ int Serve(const Options& options, const Log& log, const VenueFile& file) {
   venue_config.start_time_ns = clock.WallNs();
   venue_config.max_ledger_orders = options.max_ledger_rows;
   venue_config.max_ledger_trades = options.max_ledger_rows;
+  VenueState state;
+  if (!options.state_file.empty()) {
+    auto loaded = LoadVenueState(options.state_file);
+    if (!loaded.ok()) return Fail(log, kBadConfiguration, loaded.status());
+    state = *std::move(loaded);
+    venue_config.first_order_id = FirstId(clock.WallNs());
+    venue_config.first_trade_id = venue_config.first_order_id;
+  }
   SimVenue venue(venue_config);
   const auto instruments = AddInstruments(options, file, venue);
   if (!instruments.ok()) return Fail(log, kBadConfiguration, instruments.status());
@@ -240,7 +252,10 @@ int Serve(const Options& options, const Log& log, const VenueFile& file) {
   config.api.default_self_trade = venue_config.default_self_trade;
   ServerLoop loop;
   FrontEnd front_end(loop, clock, venue, config);
-  for (const AccountFileEntry& entry : file.accounts) {
+  std::vector<std::string> account_names;
+  for (AccountFileEntry entry : file.accounts) {
+    ApplyVenueState(state, entry.account);
+    account_names.push_back(entry.account.name);
     if (absl::Status status = front_end.AddAccount(entry); !status.ok()) {
       return Fail(log, kBadConfiguration, WithContext(status, "account " + entry.account.name));
     }
@@ -265,11 +280,20 @@ int Serve(const Options& options, const Log& log, const VenueFile& file) {
   });
   ReplayWatch watch(venue, log);
   loop.RunEvery(kNanosPerSecond, [&] { watch.Look(); });
+  VenueStateFile state_file(options.state_file, venue, account_names);
+  const auto save_state = [&] {
+    if (options.state_file.empty()) return;
+    if (absl::Status status = state_file.Save(); !status.ok()) {
+      log.Line("warning", "state_not_saved", View(status));
+    }
+  };
+  loop.RunEvery(kNanosPerSecond, save_state);
 
   std::printf("holdfast-venue listening address=%s port=%u control_port=%u\n",
               options.listen.c_str(), front_end.port(), front_end.control_port());
   std::fflush(stdout);
   loop.Run();
+  save_state();
   log.Line("info", "stopped", "on request");
   return kOk;
 }

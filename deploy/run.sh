@@ -8,7 +8,8 @@
 #
 # Both run in sessions of their own, so that Ctrl-C comes to this script only and is passed to the
 # service first; the venue is stopped when the service has ended, because canceling needs it. The
-# exit status is the service's.
+# exit status is the service's. When the service was killed (SIGKILL), the venue stays, as a real
+# one would, with the orders that rest there: the next start finds it and goes on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -40,7 +41,14 @@ openssl pkey -in "$keys/private.pem" -pubout -out "$keys/public.pem"
 
 venue_pid= service_pid=
 stop_venue() {
-  if [ -n "$venue_pid" ] && kill -TERM "$venue_pid" 2>/dev/null; then wait "$venue_pid" || true; fi
+  if [ -n "$venue_pid" ] && kill -TERM "$venue_pid" 2>/dev/null; then
+    # Not always a child of this script: wait for its end by looking.
+    for _ in $(seq 100); do
+      if ! kill -0 "$venue_pid" 2>/dev/null; then break; fi
+      sleep 0.05
+    done
+  fi
+  rm -f "$state/venue.pid"
   venue_pid=
 }
 forward() {
@@ -50,16 +58,29 @@ trap stop_venue EXIT
 trap 'forward INT' INT
 trap 'forward TERM' TERM HUP
 
-venue_flags=(--port 0 --accounts "$state/accounts.toml")
+venue_flags=(--port 0 --accounts "$state/accounts.toml" --state "$state/venue_state.json")
 if [ -n "$capture" ]; then
   venue_flags+=(--market replay --capture "$capture" --speed "$speed" --loop)
 else
   venue_flags+=(--market generated)
 fi
-: >"$state/venue.out"
-setsid "$binaries/holdfast-venue" "${venue_flags[@]}" >"$state/venue.out" 2>"$state/venue.log" \
-  </dev/null &
-venue_pid=$!
+
+# A venue that an earlier start left is one whose command line names our accounts file.
+if [ -s "$state/venue.pid" ]; then
+  left=$(cat "$state/venue.pid")
+  if tr '\0' ' ' 2>/dev/null <"/proc/$left/cmdline" | grep -qF -- "--accounts $state/accounts.toml"
+  then
+    venue_pid=$left
+    echo "run: the venue of the last start is still there (pid $left): going on with it"
+  fi
+fi
+if [ -z "$venue_pid" ]; then
+  : >"$state/venue.out"
+  setsid "$binaries/holdfast-venue" "${venue_flags[@]}" >"$state/venue.out" 2>"$state/venue.log" \
+    </dev/null &
+  venue_pid=$!
+  echo "$venue_pid" >"$state/venue.pid"
+fi
 
 # It says where it listens as soon as it does; reading its market may take a moment.
 listening=
@@ -80,7 +101,7 @@ control_port=$(sed -n 's/.* control_port=\([0-9]*\).*/\1/p' <<<"$listening")
 HOLDFAST_VENUE_REST_URL=http://127.0.0.1:$port \
   HOLDFAST_VENUE_WS_API_URL=ws://127.0.0.1:$port/ws-api/v3 \
   HOLDFAST_VENUE_STREAM_URL=ws://127.0.0.1:$port \
-  setsid "$binaries/holdfast" serve --config deploy/demo/holdfast.toml \
+  setsid setpriv --pdeathsig TERM "$binaries/holdfast" serve --config deploy/demo/holdfast.toml \
   --service-state-dir "$state" --venue-api-key-file "$keys/api_key" \
   --venue-ed25519-key-file "$keys/private.pem" \
   --verify-ledger "http://127.0.0.1:$control_port" \
@@ -98,4 +119,9 @@ done
 status=0
 wait "$service_pid" 2>/dev/null || status=$?
 service_pid=
+if [ "$status" -eq 137 ]; then
+  echo "run: the service was killed; its venue goes on (pid $venue_pid) until the next start ends"
+  venue_pid=
+  trap - EXIT
+fi
 exit "$status"

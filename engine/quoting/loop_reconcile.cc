@@ -187,10 +187,13 @@ bool QuotingLoop::Core::IsVerifying() const {
 void QuotingLoop::Core::FinishFillsStep() {
   if (fills_since_cursor_.completed < reconcile_.fill_sync) return;
   constexpr int32_t kMaxRounds = 10;
-  if (booked_count_ != reconcile_.booked_before_balances) {
-    // Fills came in between. The opening balances have to be exact; a later comparison can wait.
+  const bool is_quiet = booked_count_ == reconcile_.booked_before_balances && unattributed_.empty();
+  if (!is_quiet) {
+    // Fills came in between, or wait for their order to be identified. The opening balances have to
+    // be exact; a later comparison can wait.
     if (!has_opening_balances_ || ++reconcile_.balance_rounds < kMaxRounds) {
       EnterStep(ReconcileStep::kBalances);
+      if (!unattributed_.empty()) reconcile_.next_try_at_ns += options_.reconcile_retry_ns;
       return;
     }
   } else if (!CompareWallets()) {

@@ -260,8 +260,12 @@ std::string Simulation::CheckOneOrderPerIntent() const {
 
 std::string Simulation::RunFaults() {
   // A calm beginning, so that there is something to disturb.
-  for (int64_t passed = 0; passed < 2 * kNanosPerSecond; passed += kStepNs) Step();
-  if (loop_->phase() != LoopPhase::kQuoting) {
+  const auto is_quoting = [this] { return loop_->phase() == LoopPhase::kQuoting; };
+  for (int64_t passed = 0; passed < 10 * kNanosPerSecond; passed += kStepNs) {
+    Step();
+    if (passed > kNanosPerSecond && is_quoting()) break;
+  }
+  if (!is_quoting()) {
     return absl::StrCat("does not quote at the start: ", std::string(ToText(loop_->phase())));
   }
   AddFaults();
@@ -343,11 +347,17 @@ std::string Simulation::CompareBooks() {
   if (instrument_.ToDecimal(stored->position.quantity()) != bought_minus_sold) {
     return "the stored position differs";
   }
+  if (static_cast<int64_t>(stored->recent_trade_ids.size()) != trade_count) {
+    return absl::StrCat("fills stored=", stored->recent_trade_ids.size(), " venue=", trade_count);
+  }
+  // Every fill found its slot, however it was found.
   Quantity held;
   for (const Slot& slot : stored->slots) held += slot.held * Sign(slot.entry_side);
-  static_cast<void>(held);
+  if (held != stored->position.quantity()) {
+    return absl::StrCat("slots hold ", held.lots(),
+                        " position=", stored->position.quantity().lots());
+  }
   HF_ASSERT(disk_->Close().ok());
-  static_cast<void>(trade_count);
   return "";
 }
 

@@ -245,7 +245,7 @@ constexpr auto kKeys = std::to_array<ConfigKey>({
      .type = kInteger,
      .unit = "ticks",
      .default_text = "0",
-     .range = "0..1000000",
+     .range = "0..1000",
      .description = "An order this close to its target stays, and keeps its place in the queue."},
 
     {.name = "layered.levels",

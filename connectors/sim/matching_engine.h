@@ -127,7 +127,10 @@ class MatchingEngine {
   bool is_full() const { return free_head_ == 0; }
   // Whether this price would match at once.
   bool WouldTake(Side side, int64_t ticks) const {
-    return side == Side::kBuy ? ticks >= best_ask_ : ticks <= best_bid_;
+    // Both sides are computed: which side an order is on cannot be predicted, so it must not be a
+    // branch. The same goes for the ends of queues below.
+    const bool is_buy = side == Side::kBuy;
+    return (is_buy & (ticks >= best_ask_)) | (!is_buy & (ticks <= best_bid_));
   }
   // Walks everything; for tests.
   void CheckInvariants() const;
@@ -213,7 +216,7 @@ class MatchingEngine {
   void CountFarTouch();
   void MoveWindow();
 
-  std::vector<Node> nodes_;  // [0] is unused
+  std::vector<Node> nodes_;  // [0] is nobody: what lies before a head and behind a tail
   std::vector<Level> window_;
   std::vector<uint64_t> occupied_;
   std::vector<uint64_t> summary_;
@@ -285,11 +288,8 @@ inline bool MatchingEngine::MatchLevel(const EngineOrder& taker, Level& level, i
                                  .maker_lots_left = maker.lots});
     if (maker.lots == 0) {
       level.head = maker.next;
-      if (level.head == 0) {
-        level.tail = 0;
-      } else {
-        nodes_[level.head].previous = 0;
-      }
+      nodes_[level.head].previous = 0;
+      level.tail = level.head == 0 ? 0 : level.tail;
       Free(index);
     }
   }
@@ -340,37 +340,27 @@ inline uint32_t MatchingEngine::Rest(const EngineOrder& order, int64_t lots) {
               .tag = order.tag,
               .owner = order.owner,
               .group = order.group};
-  if (level.head == 0) {
-    level.head = index;
-    if (InWindow(ticks)) [[likely]]
-      SetOccupied(ticks);
-  } else {
-    nodes_[level.tail].next = index;
-  }
+  nodes_[level.tail].next = index;
+  level.head = level.head == 0 ? index : level.head;
   level.tail = index;
   level.lots += lots;
-  if (order.side == Side::kBuy) {
-    best_bid_ = std::max(best_bid_, ticks);
+  const bool is_buy = order.side == Side::kBuy;
+  best_bid_ = is_buy ? std::max(best_bid_, ticks) : best_bid_;
+  best_ask_ = is_buy ? best_ask_ : std::min(best_ask_, ticks);
+  if (InWindow(ticks)) [[likely]] {
+    SetOccupied(ticks);
   } else {
-    best_ask_ = std::min(best_ask_, ticks);
-  }
-  if (!InWindow(ticks)) [[unlikely]]
     CountFarTouch();
+  }
   return index;
 }
 
 inline void MatchingEngine::Unlink(Level& level, uint32_t index) {
   const Node& node = nodes_[index];
-  if (node.previous != 0) {
-    nodes_[node.previous].next = node.next;
-  } else {
-    level.head = node.next;
-  }
-  if (node.next != 0) {
-    nodes_[node.next].previous = node.previous;
-  } else {
-    level.tail = node.previous;
-  }
+  nodes_[node.previous].next = node.next;
+  nodes_[node.next].previous = node.previous;
+  level.head = level.head == index ? node.next : level.head;
+  level.tail = level.tail == index ? node.previous : level.tail;
 }
 
 inline int64_t MatchingEngine::Cancel(uint32_t handle, uint32_t tag) {

@@ -56,7 +56,7 @@ IMPURE_HEADERS = re.compile(
     r"unistd\.h|fcntl\.h|sys/.*|netinet/.*|poll\.h)$")
 
 CODE = (".h", ".cc")
-SCRIPTS = (".py", ".sh", ".js", ".mjs")
+SCRIPTS = (".py", ".sh")
 
 # (name, pattern in code without comments and texts, folders it holds for, exceptions, instead)
 EVERYWHERE = ("",)
@@ -66,7 +66,7 @@ BANNED = [
      "step a ManualClock, or wait for the condition with a bounded deadline"),
     ("clock", r"\b(system_clock|steady_clock|high_resolution_clock|gettimeofday|clock_gettime|"
      r"timespec_get)\b|\btime\s*\(\s*(NULL|nullptr|0|&\w+)\s*\)",
-     EVERYWHERE, ("engine/base/clock.cc",), "Clock, handed in"),
+     EVERYWHERE, ("engine/base/clock.cc", "tests/benchmark/"), "Clock, handed in"),
     ("randomness", r"\b(rand|srand|random|drand48)\s*\(\s*\)|\bsrand\s*\(|\bmt19937|\bstd::shuffle\b",
      EVERYWHERE, (), "Prng of engine/base/prng.h with a seed"),
     ("random_device", r"\brandom_device\b", EVERYWHERE, ("apps/",), "a seed handed in"),
@@ -146,7 +146,8 @@ def check_code(path, text):
 
 def check_text(path, lines):
     for number, line in enumerate(lines, 1):
-        if len(line) > MAX_COLUMNS:
+        # A raw text (a message of the venue, a golden line) is not broken for width.
+        if len(line) > MAX_COLUMNS and 'R"' not in line:
             yield number, f"{len(line)} columns; at most {MAX_COLUMNS}"
         if LEFTOVERS.search(line):
             yield number, f"leftover: {LEFTOVERS.search(line).group(0)}"
@@ -252,6 +253,7 @@ SELF_TEST = [
     ("engine/base/a.cc", "int x;  // " + "NO" + "LINT(google)\n", "leftover"),
     ("engine/base/a.cc", "// " + "x" * 98 + "\n", "columns"),
     ("engine/base/a.cc", "// " + "x" * 97 + "\n", None),
+    ("tests/a.cc", 'f(R"(' + "x" * 97 + ')");\n', None),
     ("engine/base/a.cc", "int x; \n", "blanks at the end"),
     ("engine/base/a.cc", "\n" * 801, "801 lines"),
     ("engine/base/a.cc", "\n" * 800, None),

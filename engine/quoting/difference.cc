@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "engine/base/assert.h"
+
 namespace holdfast {
 namespace {
-
-uint64_t KeyOf(int64_t packed_slot_key) { return static_cast<uint64_t>(packed_slot_key); }
 
 int64_t DistanceFrom(Price doubled_mid, Price price) {
   return std::llabs(price.ticks() * 2 - doubled_mid.ticks());
@@ -21,39 +21,63 @@ bool Serves(const TrackedOrder& tracked, const TargetOrder& target, int64_t tole
          tracked.wanted - order.filled == target.quantity;
 }
 
-Difference::Difference() : target_of_key_(kMaxTargetOrders), marks_(kMaxTargetOrders) {
+Difference::Difference() : cells_(kCellCount) {
   cancels_.reserve(OrderTable::kCapacity);
   kept_.reserve(OrderTable::kCapacity);
   placements_.reserve(kMaxTargetOrders);
 }
 
+void Difference::IndexTargets(const TargetState& target) {
+  if (++stamp_ == 0) {  // all stamps have been used: old ones must not come to life again
+    cells_.assign(kCellCount, Cell());
+    stamp_ = 1;
+  }
+  for (size_t i = 0; i < target.orders.size(); ++i) {
+    const int64_t key = target.orders[i].key.Packed();
+    size_t at = CellOf(key);
+    while (cells_[at].stamp == stamp_) {
+      HF_ASSERT(cells_[at].key != key);  // a target wants each key once
+      at = (at + 1) % kCellCount;
+    }
+    cells_[at] = {.key = key, .stamp = stamp_, .index = static_cast<uint16_t>(i)};
+  }
+}
+
+Difference::Cell* Difference::Find(int64_t key) {
+  for (size_t at = CellOf(key); cells_[at].stamp == stamp_; at = (at + 1) % kCellCount) {
+    if (cells_[at].key == key) return &cells_[at];
+  }
+  return nullptr;
+}
+
 void Difference::Compute(const TargetState& target, const OrderTable& orders,
                          int64_t tolerance_ticks, Price doubled_mid) {
-  target_of_key_.Clear();
   cancels_.clear();
   kept_.clear();
   placements_.clear();
-  for (size_t i = 0; i < target.orders.size(); ++i) {
-    target_of_key_.Insert(KeyOf(target.orders[i].key.Packed()), static_cast<uint32_t>(i));
-    marks_[i] = Mark::kOpen;
-  }
+  IndexTargets(target);
   // Two orders can share a key only after an adoption; whichever serves first stays.
+  size_t taken = 0;
   for (uint32_t position : orders.live()) {
     const TrackedOrder& tracked = orders.at(position);
-    const auto index = target_of_key_.Find(KeyOf(tracked.order.slot_key));
-    const bool is_free = index && marks_[*index] == Mark::kOpen;
-    if (!tracked.is_resting()) {
-      if (index) marks_[*index] = Mark::kTaken;
-    } else if (is_free && Serves(tracked, target.orders[*index], tolerance_ticks)) {
-      marks_[*index] = Mark::kTaken;
+    Cell* cell = Find(tracked.order.slot_key);
+    const bool is_free = cell != nullptr && !cell->is_taken;
+    if (is_free) {
+      cell->is_taken = true;
+      ++taken;
+    }
+    if (!tracked.is_resting()) continue;
+    if (is_free && Serves(tracked, target.orders[cell->index], tolerance_ticks)) {
       kept_.push_back(position);
     } else {
-      if (index) marks_[*index] = Mark::kTaken;
-      cancels_.push_back({.position = position, .is_unwanted = !index.has_value()});
+      cancels_.push_back({.position = position, .is_unwanted = cell == nullptr});
     }
   }
+  if (taken == target.orders.size()) return;
   for (size_t i = 0; i < target.orders.size(); ++i) {
-    if (marks_[i] == Mark::kOpen) placements_.push_back(static_cast<uint32_t>(i));
+    if (!Find(target.orders[i].key.Packed())->is_taken) {
+      placements_.push_back(static_cast<uint32_t>(i));
+    }
   }
   std::sort(placements_.begin(), placements_.end(), [&](uint32_t a, uint32_t b) {
     const int64_t distance_a = DistanceFrom(doubled_mid, target.orders[a].price);

@@ -4,7 +4,6 @@
 #include <span>
 #include <vector>
 
-#include "engine/quoting/fixed_index.h"
 #include "engine/quoting/order_table.h"
 #include "strategy/target_state.h"
 
@@ -40,10 +39,26 @@ class Difference {
   std::span<const uint32_t> kept() const { return kept_; }
 
  private:
-  enum class Mark : uint8_t { kOpen, kTaken };
+  // Cells of an open-addressing table from slot key to index in the target. A cell counts only when
+  // its stamp is this computation's, so that nothing has to be cleared between two.
+  struct Cell {
+    int64_t key = 0;
+    uint32_t stamp = 0;
+    uint16_t index = 0;
+    bool is_taken = false;  // an order may be live for this key
+  };
+  static constexpr size_t kCellCount = 2048;
+  static_assert(kCellCount >= 2 * kMaxTargetOrders);
+  static_assert(kMaxTargetOrders <= UINT16_MAX);
 
-  FixedIndex target_of_key_;
-  std::vector<Mark> marks_;  // per target order
+  static size_t CellOf(int64_t key) {
+    return (static_cast<uint64_t>(key) * 0x9e3779b97f4a7c15u) >> 53;  // 11 bits
+  }
+  void IndexTargets(const TargetState& target);
+  Cell* Find(int64_t key);
+
+  std::vector<Cell> cells_;
+  uint32_t stamp_ = 0;
   std::vector<Cancel> cancels_;
   std::vector<uint32_t> placements_;
   std::vector<uint32_t> kept_;

@@ -18,9 +18,8 @@ int QuotingLoop::Core::Decide() {
   needs_decision_ = false;
   decide_at_ns_ = INT64_MAX;
   ++counters_.decisions;
-  const int64_t begin_ns = clock_.MonotonicNs();
   ComputeTarget();
-  const std::optional<MarketTracker::Touch> touch = market_.QuotableTouch();
+  const std::optional<MarketTracker::Touch>& touch = market_.quotable_touch();
   const Price doubled_mid =
       touch ? Price::FromTicks(touch->bid_price.ticks() + touch->ask_price.ticks()) : Price();
   difference_.Compute(target_, orders_, strategy_.price_tolerance_ticks(), doubled_mid);
@@ -32,7 +31,7 @@ int QuotingLoop::Core::Decide() {
   if (is_market_change_) {
     Record(LatencyStage::kReceiveToDecide, clock_.WallNs() - market_.last_receive_time_ns());
   }
-  Record(LatencyStage::kDecide, clock_.MonotonicNs() - begin_ns);
+  Record(LatencyStage::kDecide, clock_.MonotonicNs() - now_ns_);
   return work;
 }
 
@@ -49,7 +48,7 @@ bool QuotingLoop::Core::IsInRestartGrace() {
 // Empty while a gate that concerns every order is closed: the difference then cancels all.
 void QuotingLoop::Core::ComputeTarget() {
   target_.Clear();
-  const std::optional<MarketTracker::Touch> touch = market_.QuotableTouch();
+  const std::optional<MarketTracker::Touch>& touch = market_.quotable_touch();
   if (block_.has_value() || !touch) return;
   MarketView view;
   view.instrument = &instrument_;
@@ -136,7 +135,7 @@ int QuotingLoop::Core::EmitCancels() {
 
 ExposureView QuotingLoop::Core::MakeExposure() const {
   ExposureView view;
-  const std::optional<MarketTracker::Touch> touch = market_.QuotableTouch();
+  const std::optional<MarketTracker::Touch>& touch = market_.quotable_touch();
   HF_ASSERT(touch.has_value());
   view.instrument = &instrument_;
   view.best_bid = touch->bid_price;

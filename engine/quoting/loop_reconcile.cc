@@ -301,7 +301,7 @@ AccountFacts QuotingLoop::Core::MakeAccountFacts() const {
   facts.max_clock_skew_ns = options_.max_clock_skew_ns;
   facts.wallet_base = books_.Wallet(instrument_.base_asset);
   facts.wallet_quote = books_.Wallet(instrument_.quote_asset);
-  if (const std::optional<MarketTracker::Touch> touch = market_.QuotableTouch()) {
+  if (const std::optional<MarketTracker::Touch>& touch = market_.quotable_touch()) {
     facts.reference_price = touch->ask_price;
   }
   return facts;

@@ -111,32 +111,27 @@ MarketTracker::Touch MarketTracker::CurrentTouch() const {
   return touch;
 }
 
-std::optional<BookProblem> MarketTracker::problem() const {
+std::optional<BookProblem> MarketTracker::FindProblem(const Touch& touch) const {
   if (!is_feed_up_) return BookProblem::kNoSnapshot;
   // A wall clock set back must not keep a dead book fresh: monotonic time counts as well.
   if (const std::optional<BookProblem> problem = book_.Unquotable(wall_ns_)) return problem;
   if (now_ns_ - last_message_at_ns_ > stale_after_ns_) return BookProblem::kStale;
-  const Touch touch = CurrentTouch();
   if (touch.bid_price.ticks() <= 0 || touch.ask_price.ticks() <= 0) return BookProblem::kOneSided;
   if (touch.bid_price >= touch.ask_price) return BookProblem::kCrossed;
   return std::nullopt;
 }
 
-std::optional<MarketTracker::Touch> MarketTracker::QuotableTouch() const {
-  if (problem().has_value()) return std::nullopt;
-  return CurrentTouch();
-}
-
-bool MarketTracker::TakeChange() {
-  const bool is_quotable = !problem().has_value();
-  if (!has_changed_ && is_quotable == was_quotable_) return false;
+bool MarketTracker::Evaluate() {
+  if (has_changed_) last_touch_ = CurrentTouch();
+  const std::optional<BookProblem> problem = FindProblem(last_touch_);
+  if (!has_changed_ && problem == problem_) return false;
   has_changed_ = false;
-  was_quotable_ = is_quotable;
-  last_touch_ = CurrentTouch();
-  if (is_quotable) {
-    const int64_t doubled_mid = last_touch_.bid_price.ticks() + last_touch_.ask_price.ticks();
-    atr_.OnPrice(Price::FromTicks(doubled_mid / 2), std::max<int64_t>(0, wall_ns_));
-  }
+  problem_ = problem;
+  quotable_touch_.reset();
+  if (problem_.has_value()) return true;
+  quotable_touch_ = last_touch_;
+  const int64_t doubled_mid = last_touch_.bid_price.ticks() + last_touch_.ask_price.ticks();
+  atr_.OnPrice(Price::FromTicks(doubled_mid / 2), std::max<int64_t>(0, wall_ns_));
   return true;
 }
 

@@ -47,12 +47,12 @@ class MarketTracker final : public MarketSink {
     Quantity ask_quantity;
     friend bool operator==(const Touch&, const Touch&) = default;
   };
-  // The touch when the book may be quoted on.
-  std::optional<Touch> QuotableTouch() const;
-  std::optional<BookProblem> problem() const;
-
-  // True once after each change of the touch or of being quotable.
-  bool TakeChange();
+  // Judges the book as of this turn, once, after its messages. True when the touch or its being
+  // quotable has changed since the last time.
+  bool Evaluate();
+  // As of the last Evaluate(): the touch when the book may be quoted on, else why it may not.
+  const std::optional<Touch>& quotable_touch() const { return quotable_touch_; }
+  std::optional<BookProblem> problem() const { return problem_; }
   // True when the feed should be asked for a snapshot now (again after `snapshot_retry_ns`).
   bool ShouldRequestSnapshot();
   // Nothing about the book can be relied on any more (filters changed).
@@ -73,6 +73,7 @@ class MarketTracker final : public MarketSink {
   void OnResult(SequencedBook::Result result);
   void AfterMessage(int64_t receive_time_ns);
   Touch CurrentTouch() const;
+  std::optional<BookProblem> FindProblem(const Touch& touch) const;
 
   InstrumentId instrument_;
   int64_t stale_after_ns_;
@@ -81,7 +82,8 @@ class MarketTracker final : public MarketSink {
   AverageTrueRange atr_;
   BookTop top_;
   Touch last_touch_;
-  bool was_quotable_ = false;
+  std::optional<Touch> quotable_touch_;
+  std::optional<BookProblem> problem_ = BookProblem::kNoSnapshot;
   bool has_changed_ = false;
   bool is_feed_up_ = false;
   bool needs_snapshot_ = true;

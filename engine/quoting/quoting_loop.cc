@@ -168,7 +168,7 @@ void QuotingLoop::Core::UpdateConnections() {
 }
 
 void QuotingLoop::Core::UpdateRiskMonitor() {
-  const std::optional<MarketTracker::Touch> touch = market_.QuotableTouch();
+  const std::optional<MarketTracker::Touch>& touch = market_.quotable_touch();
   if (!touch) return;
   const Price doubled_mid = Price::FromTicks(touch->bid_price.ticks() + touch->ask_price.ticks());
   const RiskMonitor::Change change =
@@ -183,7 +183,7 @@ void QuotingLoop::Core::UpdateRiskMonitor() {
 }
 
 void QuotingLoop::Core::UpdateConditions() {
-  is_market_change_ = market_.TakeChange();
+  is_market_change_ = market_.Evaluate();
   counters_.book_gaps = market_.gap_count();
   counters_.book_resyncs = market_.resync_count();
   // Risk mode also clears by time alone.

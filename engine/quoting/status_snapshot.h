@@ -63,7 +63,7 @@ struct HealthStatus {
 // Latencies in process and to the venue (R10).
 enum class LatencyStage : uint8_t {
   kReceiveToDecide,  // market message received -> target computed
-  kDecide,           // target, difference, gates: time spent in the decision itself
+  kDecide,           // begin of the turn -> intents handed to the engine
   kDecideToAck,      // intent decided -> venue's answer received
   kCancelToAck,      // cancel handed over -> venue's answer received
   kFillToBooked,     // fill received -> booked and handed to the store

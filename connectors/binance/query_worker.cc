@@ -39,7 +39,11 @@ BinanceQueryWorker::~BinanceQueryWorker() = default;
 bool BinanceQueryWorker::Enqueue(const BinanceQuery& query) {
   if (queue_.size() >= kMaxQueued) return false;
   Job job = {.query = query, .deadline_ns = connection_.loop().NowNs() + kQueryTimeoutNs};
-  if (query.after.value() > 0) job.next_trade_id = query.after.value() + 1;
+  if (query.after.value() > 0) {
+    job.next_trade_id = query.after.value() + 1;
+  } else if (query.since_venue_time_ns >= kNanosPerMilli) {
+    job.paging = TradePaging::kByTime;
+  }
   queue_.push_back(job);
   if (queue_.size() == 1) StartNext();
   return true;
@@ -137,9 +141,9 @@ std::string BinanceQueryWorker::Target(const Job& job) {
       return Signed("/api/v3/openOrders", Concat("symbol=", symbol));
     case QueryKind::kFills: {
       std::string parameters = Concat("symbol=", symbol, "&limit=", kTradesPerPage);
-      if (job.next_trade_id > 0) {
+      if (job.paging == TradePaging::kById) {
         AppendTo(parameters, "&fromId=", job.next_trade_id);
-      } else {
+      } else if (job.paging == TradePaging::kByTime) {
         AppendTo(parameters, "&startTime=", job.query.since_venue_time_ns / kNanosPerMilli);
       }
       return Signed("/api/v3/myTrades", std::move(parameters));
@@ -256,18 +260,33 @@ void BinanceQueryWorker::OnFillsAnswer(int64_t receive_time_ns) {
   }
   std::sort(rows.begin(), rows.end(),
             [](const Fill& a, const Fill& b) { return a.trade_id < b.trade_id; });
+  const bool is_full = rows.size() >= static_cast<size_t>(kTradesPerPage);
+  if (job.paging == TradePaging::kNewest && is_full &&
+      rows.front().venue_time_ns >= job.query.since_venue_time_ns) {
+    return Finish(false, 0, "trades older than the newest page can't be reached by time");
+  }
   int64_t newest_id = job.next_trade_id - 1;
   for (const Fill& fill : rows) {
     if (fill.trade_id.value() < job.next_trade_id) continue;  // not asked for
     newest_id = std::max(newest_id, fill.trade_id.value());
+    if (job.query.after.value() == 0 && fill.venue_time_ns < job.query.since_venue_time_ns &&
+        job.paging != TradePaging::kById) {
+      continue;
+    }
     FillReport report = {};
     report.request_id = job.query.request_id;
     report.source = EvidenceSource::kTradesQuery;
     report.fill = fill;
     EmitRow(report);
   }
-  if (rows.size() < static_cast<size_t>(kTradesPerPage)) return Finish(true, 0, "");
-  if (newest_id < job.next_trade_id) return Finish(false, 0, "the pages of trades don't advance");
+  if (job.paging == TradePaging::kNewest) return Finish(true, 0, "");
+  if (job.paging == TradePaging::kByTime) {
+    job.paging = rows.empty() ? TradePaging::kNewest : TradePaging::kById;
+  } else if (!is_full) {
+    return Finish(true, 0, "");
+  } else if (newest_id < job.next_trade_id) {
+    return Finish(false, 0, "the pages of trades don't advance");
+  }
   job.next_trade_id = newest_id + 1;
   if (++job.page_count >= kMaxPages) return Finish(false, 0, "more trades than can be paged");
   job.deadline_ns = connection_.loop().NowNs() + kQueryTimeoutNs;  // each page has its own

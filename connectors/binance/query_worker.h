@@ -63,13 +63,18 @@ class BinanceQueryWorker : private HttpClient::Handler {
   bool is_idle() const { return queue_.empty(); }
 
  private:
+  // How the next page of trades is asked for. By time first when a time is all we know; the venue
+  // may look at no more than a day from there, so the rest goes by id, and when there was nothing,
+  // the newest page tells whether there was anything later.
+  enum class TradePaging : uint8_t { kByTime, kById, kNewest };
   struct Job {
     BinanceQuery query;
     int64_t deadline_ns = 0;
     int attempt_count = 0;
     int page_count = 0;
     int32_t row_count = 0;
-    int64_t next_trade_id = 0;  // 0: the first page goes by time
+    TradePaging paging = TradePaging::kById;
+    int64_t next_trade_id = 0;  // kById
   };
 
   void OnHttpResponse(const HttpResponse& response) override;

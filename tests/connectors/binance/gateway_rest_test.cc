@@ -176,6 +176,39 @@ TEST_CASE("queries: trades are paged by id until a page is not full", "[binance]
   CHECK(asked == std::vector<std::string>{"3500"});
 }
 
+TEST_CASE("queries: trades since a time are complete although the venue looks at one day only",
+          "[binance][query]") {
+  GatewayFixture fixture;
+  std::vector<std::string> asked;
+  std::string by_time;
+  std::string by_id;
+  std::string newest;
+  fixture.venue.paths["GET /api/v3/myTrades"] = [&](const StubRequest& request) -> StubReply {
+    const std::string from = request.Parameter("fromId");
+    const std::string start = request.Parameter("startTime");
+    asked.push_back(!from.empty() ? from : start.empty() ? "newest" : "time");
+    return {.body = "[" + (!from.empty() ? by_id : start.empty() ? newest : by_time) + "]"};
+  };
+  REQUIRE(fixture.StartAndWait());
+  const int64_t since_ns = 1'700'000'000'000 * kNanosPerMilli;
+  SECTION("a short page by time is followed by id") {
+    by_time = TradeRow(10) + "," + TradeRow(11);
+    by_id = TradeRow(12);
+  }
+  SECTION("an empty page by time is checked against the newest") {
+    std::string old = TradeRow(7);
+    old.replace(old.find("1700000000000"), 13, "1699999999999");
+    newest = old + "," + TradeRow(8) + "," + TradeRow(9) + "," + TradeRow(12);
+  }
+  REQUIRE(
+      fixture.gateway->QueryFills(RequestId(1), InstrumentId(0), VenueTradeId(0), since_ns).ok());
+  const QueryDone done = WaitForEnd(fixture, 1);
+  CHECK(done.is_ok);
+  CHECK(done.row_count == 3);
+  CHECK(fixture.log.All<FillReport>().back().fill.trade_id == VenueTradeId(12));
+  CHECK(asked.size() == 2);
+}
+
 TEST_CASE("queries: a page that fails fails the query", "[binance][query]") {
   GatewayFixture fixture;
   int pages = 0;

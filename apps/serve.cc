@@ -282,12 +282,17 @@ class Service {
     ReadinessWatch readiness(*log_);
     StallMonitor stall;
     int64_t stop_deadline_ns = INT64_MAX;
+    int64_t next_save_ns = 0;
     bool is_stall_told = false;
     while (true) {
       const int64_t now_ns = clock_.MonotonicNs();
       if (loop_->snapshots().Read(snapshot_)) {
         readiness.Look(snapshot_);
         display->Show(snapshot_, now_ns);
+      }
+      if (now_ns >= next_save_ns) {
+        next_save_ns = now_ns + kNanosPerSecond;
+        SaveVenueState();
       }
       const LoopPhase phase = loop_->phase();
       if (phase == LoopPhase::kStopped) return std::nullopt;
@@ -313,6 +318,15 @@ class Service {
         waker_.Notify();
       }
     }
+  }
+
+  void SaveVenueState() {
+    const absl::Status status = venue_->SaveState();
+    if (status.ok() == is_state_saved_) return;
+    is_state_saved_ = status.ok();
+    log_->Write(log_->Record(status.ok() ? LogLevel::kInfo : LogLevel::kWarning, "venue.state")
+                    .Add("saved", status.ok())
+                    .Add("text", MessageOf(status)));
   }
 
   Failure NotProven() const {
@@ -343,6 +357,7 @@ class Service {
     std::cout << RunSummary(snapshot_, report);
     if (!outcome.has_value() && !report.is_proven_empty) outcome = NotProven();
     const absl::Status closed = recorder_->Close();
+    SaveVenueState();
     venue_->Close();
     if (!outcome.has_value() && !closed.ok()) outcome = Refuse(kExitFailure, "store: ", closed);
     if (!outcome.has_value() && !options_.ledger_url.empty()) outcome = VerifyLedger(report);
@@ -439,6 +454,7 @@ class Service {
   std::unique_ptr<LoopLog> loop_log_;
   std::unique_ptr<QuotingLoop> loop_;
   StatusSnapshot snapshot_;
+  bool is_state_saved_ = true;
 };
 
 }  // namespace

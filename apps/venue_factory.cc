@@ -1,12 +1,11 @@
 #include "apps/venue_factory.h"
 
-#include "apps/http_get.h"
+#include "apps/rate_block_file.h"
 #include "apps/text.h"
 #include "connectors/binance/connection.h"
 #include "connectors/binance/feed.h"
 #include "connectors/binance/gateway.h"
-#include "connectors/binance/private_decoder.h"
-#include "connectors/net/url.h"
+#include "connectors/binance/instrument_fetch.h"
 #include "engine/base/assert.h"
 #include "engine/base/status_macros.h"
 
@@ -14,12 +13,13 @@ namespace holdfast {
 namespace {
 
 constexpr int64_t kFetchTimeoutNs = 3 * kNanosPerSecond;
-constexpr size_t kShownBodyBytes = 120;
 
 class BinanceConnector final : public VenueConnector {
  public:
   BinanceConnector(const Settings& settings, Clock& clock)
-      : symbol_(settings.quoting_symbol), clock_(clock) {
+      : symbol_(settings.quoting_symbol),
+        rate_block_file_(Concat(settings.service_state_dir, "/rate_block")),
+        clock_(clock) {
     options_.rest_url = settings.venue_rest_url;
     options_.websocket_api_url = settings.venue_ws_api_url;
     options_.stream_url = settings.venue_stream_url;
@@ -28,24 +28,25 @@ class BinanceConnector final : public VenueConnector {
     options_.hmac_secret = settings.venue_secret_key;
     options_.ed25519_private_key_pem = settings.venue_ed25519_key;
     options_.recv_window_ms = settings.venue_recv_window_ms;
+    options_.initial_rate_block = saved_block_ = LoadRateBlock(rate_block_file_);
     // Jitter must differ between instances that restart together.
     options_.prng_seed = static_cast<uint64_t>(clock.WallNs());
   }
   ~BinanceConnector() override { Close(); }
 
   absl::StatusOr<Instrument> FetchInstrument() override {
-    const std::string url =
-        JoinUrl(options_.rest_url, Concat("/api/v3/exchangeInfo?symbol=", symbol_));
-    HF_ASSIGN_OR_RETURN(const HttpAnswer answer,
-                        HttpGet(url, options_.ca_file, kFetchTimeoutNs, clock_));
-    constexpr int kBadRequest = 400;
-    const bool is_unknown_symbol = answer.status == kBadRequest;
-    if (is_unknown_symbol) return absl::NotFoundError(answer.body.substr(0, kShownBodyBytes));
-    if (answer.status != 200) {
-      return absl::UnavailableError(Concat("GET ", url, ": status=", answer.status,
-                                           " body=", answer.body.substr(0, kShownBodyBytes)));
+    const RateBlock& block = options_.initial_rate_block;
+    const int64_t wait_ns = block.not_before_wall_ns - clock_.WallNs();
+    if (wait_ns > 0) {
+      return absl::UnavailableError(Concat("the venue told the last run to be quiet for another ",
+                                           wait_ns / kNanosPerSecond + 1, " s"));
     }
-    return ParseExchangeInfo(answer.body, symbol_, InstrumentId(0));
+    absl::StatusOr<Instrument> instrument =
+        holdfast::FetchInstrument(options_, symbol_, InstrumentId(0), clock_, kFetchTimeoutNs);
+    if (absl::IsDeadlineExceeded(instrument.status())) {
+      return absl::UnavailableError(std::string(MessageOf(instrument.status())));
+    }
+    return instrument;
   }
 
   absl::Status Open(const Instrument& instrument, Waker& waker) override {
@@ -60,6 +61,15 @@ class BinanceConnector final : public VenueConnector {
   MarketFeed& feed() override { return *feed_; }
   VenueGateway& gateway() override { return *gateway_; }
 
+  absl::Status SaveState() override {
+    if (connection_ == nullptr) return absl::OkStatus();
+    const RateBlock block = connection_->rate_block();
+    if (block == saved_block_) return absl::OkStatus();
+    HF_RETURN_IF_ERROR(SaveRateBlock(rate_block_file_, block));
+    saved_block_ = block;
+    return absl::OkStatus();
+  }
+
   void Close() override {
     if (feed_ != nullptr) feed_->Stop();
     if (gateway_ != nullptr) gateway_->Stop();
@@ -71,8 +81,10 @@ class BinanceConnector final : public VenueConnector {
 
  private:
   const std::string symbol_;
+  const std::string rate_block_file_;
   Clock& clock_;
   BinanceOptions options_;
+  RateBlock saved_block_;
   std::unique_ptr<BinanceConnection> connection_;
   std::unique_ptr<BinanceGateway> gateway_;
   std::unique_ptr<BinanceFeed> feed_;

@@ -30,6 +30,9 @@ class VenueConnector {
   // REQUIRES: Open() was OK.
   virtual MarketFeed& feed() = 0;
   virtual VenueGateway& gateway() = 0;
+  // Writes down what the venue told us that must outlive the process (rate limits), if it changed.
+  // To be called about once a second.
+  virtual absl::Status SaveState() = 0;
   // Stops both ports and their threads. The loop's thread must have ended.
   virtual void Close() = 0;
 };

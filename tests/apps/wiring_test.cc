@@ -4,10 +4,14 @@
 #include "apps/wiring.h"
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "apps/config.h"
 #include "apps/loop_log.h"
+#include "apps/rate_block_file.h"
 #include "apps/venue_factory.h"
 
 namespace holdfast {
@@ -97,6 +101,32 @@ TEST_CASE("wiring: the factory makes a connector by the venue's name", "[apps][w
   settings.venue_name = "nowhere";
   CHECK(std::string(MakeVenueConnector(settings, clock).status().message()) ==
         "no connector: venue.name=nowhere");
+}
+
+TEST_CASE("wiring: the venue's order to be quiet survives a restart", "[apps][wiring][X8]") {
+  std::string folder = (std::filesystem::temp_directory_path() / "hf_block_XXXXXX").string();
+  REQUIRE(mkdtemp(folder.data()) != nullptr);
+  const std::string path = folder + "/rate_block";
+  CHECK(LoadRateBlock(path) == RateBlock());
+  const RateBlock block = {.not_before_wall_ns = SystemClock().WallNs() + 60 * kNanosPerSecond,
+                           .is_ban = true};
+  REQUIRE(SaveRateBlock(path, block).ok());
+  CHECK(LoadRateBlock(path) == block);
+
+  // Nothing is sent while it lasts, not even the first question of a start.
+  SystemClock clock;
+  const Settings settings = Load({{"service.state_dir", folder}});
+  const auto connector = MakeVenueConnector(settings, clock);
+  REQUIRE(connector.ok());
+  const auto instrument = (*connector)->FetchInstrument();
+  CHECK(absl::IsUnavailable(instrument.status()));
+  CHECK(std::string(instrument.status().message()).find("to be quiet for another") !=
+        std::string::npos);
+
+  std::ofstream(path) << "damaged";
+  CHECK(LoadRateBlock(path) == RateBlock());
+  CHECK(absl::IsUnavailable(SaveRateBlock("/nonexistent-folder/rate_block", block)));
+  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("wiring: a loop event is a log record with the instrument's decimals",

@@ -275,7 +275,9 @@ void Replay(const std::vector<testing::CaptureLine>& lines, int64_t interval_uni
   QuotingLoop loop(clock, instrument, MakeAccountTag("bench"), strategy, feed, engine, limits,
                    options, RecoveredState());
   Require(loop.Start().ok(), "start");
-  feed.WarmUp(lines.front());
+  feed.WarmUp(*std::max_element(lines.begin(), lines.end(), [](const auto& a, const auto& b) {
+    return a.text.size() < b.text.size();
+  }));
 
   for (const testing::CaptureLine& line : lines) {
     if (line.receive_time_ns > clock.WallNs()) clock.AdvanceTo(line.receive_time_ns);

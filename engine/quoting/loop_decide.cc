@@ -162,10 +162,11 @@ ExposureView QuotingLoop::Core::MakeExposure() const {
 }
 
 int QuotingLoop::Core::EmitPlacements(int budget) {
+  constexpr int64_t kRateRetryNs = 10 * kNanosPerMilli;
   if (difference_.placements().empty()) return 0;
   if (!are_records_flowing_) {
     // Order events must not be lost for want of room: first the store takes what is waiting.
-    needs_decision_ = true;
+    decide_at_ns_ = std::min(decide_at_ns_, now_ns_ + kRateRetryNs);
     return 0;
   }
   ExposureView view = MakeExposure();
@@ -186,7 +187,6 @@ int QuotingLoop::Core::EmitPlacements(int budget) {
       continue;
     }
     NoteDenied(target, *denied);
-    constexpr int64_t kRateRetryNs = 10 * kNanosPerMilli;
     if (*denied == DenyReason::kOrderRate || *denied == DenyReason::kOrderNumbers ||
         *denied == DenyReason::kEngineRefused || *denied == DenyReason::kOpenOrders) {
       decide_at_ns_ = std::min(decide_at_ns_, now_ns_ + kRateRetryNs);

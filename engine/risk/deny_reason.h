@@ -17,7 +17,7 @@ enum class DenyReason : uint8_t {
   kVenueBreaker,      // too many failures in a row
   kNotConnected,      // private stream or order entry is down
   kStaleBook,         // no quotable book
-  kRiskMode,          // RiskMonitor: entries that buy wait (X2)
+  kRiskMode,          // RiskMonitor: buys and entries wait (X2)
   kInstrumentFilter,  // the venue's own filters would refuse it
   kPriceCollar,       // too far from the mid
   kOrderSize,

@@ -88,7 +88,10 @@ bool RiskGates::HasEdge(const ExposureView& view, const OrderCandidate& order) c
 std::optional<DenyReason> RiskGates::CheckOrder(const ExposureView& view,
                                                 const OrderCandidate& order, int64_t now_ns) {
   HF_ASSERT(view.instrument != nullptr);
-  if (view.is_risk_mode_active && !order.is_exit) return DenyReason::kRiskMode;
+  // X2: no buys and no entries. Only an exit that sells goes on.
+  if (view.is_risk_mode_active && (!order.is_exit || order.side == Side::kBuy)) {
+    return DenyReason::kRiskMode;
+  }
   if (!order.price.ticks() || !order.quantity.is_positive() ||
       view.instrument->Check(order.price, order.quantity).has_value()) {
     return DenyReason::kInstrumentFilter;

@@ -44,7 +44,7 @@ uint64_t NumberOf(const char* name, uint64_t otherwise) {
 TEST_CASE("simulation: safe while faults rage, live after they stop", "[simulation]") {
   const uint64_t only = NumberOf("HOLDFAST_SIMULATION_SEED", 0);
   const uint64_t first = only != 0 ? only : 1;
-  const uint64_t last = only != 0 ? only : NumberOf("HOLDFAST_SIMULATION_SEEDS", 200);
+  const uint64_t last = only != 0 ? only : NumberOf("HOLDFAST_SIMULATION_SEEDS", 300);
   LoopCounters totals;
   for (uint64_t seed = first; seed <= last; ++seed) {
     const Plan plan = PlanOf(seed);

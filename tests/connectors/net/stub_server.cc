@@ -104,10 +104,7 @@ class WebSocketSession final : public StubServer::Session,
     asio::async_write(stream_.next_layer(), asio::buffer(raw_),
                       [self = this->shared_from_this()](beast::error_code, size_t) {});
   }
-  void Ping(std::string payload) override {
-    stream_.async_ping(websocket::ping_data(payload.c_str()),
-                       [self = this->shared_from_this()](beast::error_code) {});
-  }
+  void Ping(std::string payload) override { Enqueue({std::move(payload), Kind::kPing}); }
   void CloseWith(uint16_t code, std::string reason) override {
     stream_.async_close(
         websocket::close_reason(static_cast<websocket::close_code>(code), reason.c_str()),
@@ -124,7 +121,7 @@ class WebSocketSession final : public StubServer::Session,
   int ping_count() const override { return ping_count_; }
 
  private:
-  enum class Kind { kText, kBinary, kFragment, kLastFragment };
+  enum class Kind { kText, kBinary, kFragment, kLastFragment, kPing };
   struct Outgoing {
     std::string bytes;
     Kind kind;
@@ -145,13 +142,16 @@ class WebSocketSession final : public StubServer::Session,
   }
   void Write() {
     const Outgoing& next = outgoing_.front();
+    const auto on_sent = [self = this->shared_from_this()](beast::error_code error) {
+      self->outgoing_.pop_front();
+      if (!error && !self->outgoing_.empty()) self->Write();
+    };
+    if (next.kind == Kind::kPing) {
+      return stream_.async_ping(websocket::ping_data(next.bytes.c_str()), on_sent);
+    }
     stream_.binary(next.kind == Kind::kBinary);
-    const bool is_final = next.kind != Kind::kFragment;
-    stream_.async_write_some(is_final, asio::buffer(next.bytes),
-                             [self = this->shared_from_this()](beast::error_code error, size_t) {
-                               self->outgoing_.pop_front();
-                               if (!error && !self->outgoing_.empty()) self->Write();
-                             });
+    stream_.async_write_some(next.kind != Kind::kFragment, asio::buffer(next.bytes),
+                             [on_sent](beast::error_code error, size_t) { on_sent(error); });
   }
   void End() {
     if (!is_open_) return;

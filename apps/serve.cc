@@ -294,7 +294,8 @@ class Service {
         next_save_ns = now_ns + kNanosPerSecond;
         SaveVenueState();
       }
-      const LoopPhase phase = loop_->phase();
+      // Of the loop itself only snapshots may be read from this thread.
+      const LoopPhase phase = snapshot_.phase;
       if (phase == LoopPhase::kStopped) return std::nullopt;
       if (phase == LoopPhase::kFailed) return Failure{kExitVenueRefused, ""};
       if (!runner.is_running()) return Failure{kExitFailure, "the loop ended by itself"};

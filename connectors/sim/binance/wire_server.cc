@@ -313,11 +313,14 @@ class WireServer::Impl::WebSocketConnection final
       self->InstallControlCallback();
       self->server.handler.OnWebSocketOpen(self->id);
       self->Read();
+      // What was sent to it since the handshake began.
+      if (self->is_closing_) return self->SendClose();
+      self->Write();
     });
   }
 
   void Send(std::shared_ptr<const std::string> text) override {
-    if (is_finished_ || is_closing_ || !is_open_) return;
+    if (is_finished_ || is_closing_) return;
     queued_bytes_ += text->size();
     queue_.push_back(std::move(text));
     if (queued_bytes_ > this->server.options.max_queued_bytes) {
@@ -332,7 +335,7 @@ class WireServer::Impl::WebSocketConnection final
     is_closing_ = true;
     close_reason_ =
         websocket::close_reason(static_cast<websocket::close_code>(code), std::string(reason));
-    if (!is_writing_) SendClose();
+    if (is_open_ && !is_writing_) SendClose();
   }
 
   void Cut() override {
@@ -415,7 +418,7 @@ class WireServer::Impl::WebSocketConnection final
   }
 
   void Write() {
-    if (is_writing_ || queue_.empty()) return;
+    if (is_writing_ || queue_.empty() || !is_open_) return;
     is_writing_ = true;
     socket_.async_write(asio::buffer(*queue_.front()),
                         [self = this->shared_from_this()](error_code error, size_t) {

@@ -76,6 +76,11 @@ TEST_CASE("gateway threads: each placement gets exactly one answer", "[binance][
     for (const auto& accepted : fixture.log.All<OrderAccepted>()) {
       CHECK(answered.insert(std::string(accepted.client_order_id.view())).second);
     }
+    // Those beyond the rate budget at a moment are refused here, which is an answer too.
+    for (const auto& rejected : fixture.log.All<OrderRejected>()) {
+      CHECK(rejected.reason == RejectReason::kNotSent);
+      CHECK(answered.insert(std::string(rejected.client_order_id.view())).second);
+    }
     CHECK(answered.size() == kOrders);
     fixture.gateway->Stop();
   }

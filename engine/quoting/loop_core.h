@@ -168,6 +168,14 @@ class QuotingLoop::Core final : public VenueEventSink {
   bool Apply(TrackedOrder& tracked, OrderEvent event);
   void OnOrderEnded(TrackedOrder& tracked, OrderState from);
   void OnOrderLive(TrackedOrder& tracked);
+  // The venue's first answer to a placement, whatever it is, is timed; later ones are not.
+  void TimeAnswer(TrackedOrder& tracked, int64_t receive_time_ns) {
+    if (tracked.decide_wall_ns == 0) return;
+    if (receive_time_ns != 0) {
+      Record(LatencyStage::kDecideToAck, receive_time_ns - tracked.decide_wall_ns);
+    }
+    tracked.decide_wall_ns = 0;
+  }
   void NoteEvidence(TrackedOrder& tracked, VenueOrderId venue_order_id);
   void OnReportedEnd(TrackedOrder& tracked, const OrderReport& report);
   void TryEnd(TrackedOrder& tracked);

@@ -28,8 +28,8 @@ int QuotingLoop::Core::Decide() {
   if (!block_.has_value() && touch.has_value()) {
     work += EmitPlacements(options_.max_intents_per_turn - work);
   }
-  if (is_market_change_) {
-    Record(LatencyStage::kReceiveToDecide, clock_.WallNs() - market_.last_receive_time_ns());
+  if (is_market_change_ && market_.change_receive_time_ns() != 0) {
+    Record(LatencyStage::kReceiveToDecide, clock_.WallNs() - market_.change_receive_time_ns());
   }
   Record(LatencyStage::kDecide, clock_.MonotonicNs() - now_ns_);
   return work;
@@ -267,6 +267,7 @@ void QuotingLoop::Core::OnPlaced(const PlaceIntent& intent, Quantity wanted) {
   TrackedOrder& tracked = orders_.Insert(order);
   tracked.wanted = wanted;
   tracked.placed_at_ns = now_ns_;
+  tracked.decide_wall_ns = wall_ns_;
   tracked.answer_due_at_ns = now_ns_ + options_.answer_deadline_ns;
   WakeAt(tracked.answer_due_at_ns);
   ++counters_.orders_placed;

@@ -135,6 +135,7 @@ void QuotingLoop::Core::BookOwnFill(TrackedOrder* tracked, SlotKey key, const Fi
 }
 
 void QuotingLoop::Core::ApplyFillToOrder(TrackedOrder& tracked, const Fill& fill) {
+  TimeAnswer(tracked, fill.receive_time_ns);
   const bool was_unanswered = tracked.order.state == OrderState::kInFlight;
   const bool is_overfill = fill.quantity > tracked.order.remaining();
   if (is_overfill) {

@@ -141,12 +141,10 @@ void QuotingLoop::Core::Handle(const OrderAccepted& event) {
   TrackedOrder* tracked = FindOwn(event.client_order_id);
   if (tracked == nullptr) return;
   NoteEvidence(*tracked, event.venue_order_id);
+  TimeAnswer(*tracked, event.receive_time_ns);
   CountSuccess();
   const OrderState state = tracked->order.state;
-  if (state == OrderState::kInFlight) {
-    ++counters_.orders_accepted;
-    Record(LatencyStage::kDecideToAck, event.receive_time_ns - tracked->order.create_time_ns);
-  }
+  if (state == OrderState::kInFlight) ++counters_.orders_accepted;
   if (tracked->pending_end.has_value()) return;
   if (state == OrderState::kInFlight || state == OrderState::kUnknown) {
     Apply(*tracked, OrderEvent::kAccept);
@@ -167,7 +165,7 @@ void QuotingLoop::Core::Handle(const OrderRejected& event) {
     Apply(*tracked, OrderEvent::kReject);  // counts and logs it
     return;
   }
-  Record(LatencyStage::kDecideToAck, event.receive_time_ns - tracked->order.create_time_ns);
+  TimeAnswer(*tracked, event.receive_time_ns);
   if (event.reason == RejectReason::kWouldTake) {
     // G9: priced again at the next decision, never as a taker, and the level stays.
     books_.slots().CountPostOnlyReject(key);
@@ -256,6 +254,7 @@ void QuotingLoop::Core::Handle(const OrderReport& report) {
   }
   if (is_scan) tracked->seen_in_scan = scan_.generation;
   NoteEvidence(*tracked, report.venue_order_id);
+  if (report.source == EvidenceSource::kStream) TimeAnswer(*tracked, report.receive_time_ns);
   tracked->venue_filled = std::max(tracked->venue_filled, report.filled);
   if (!tracked->is_live()) {
     // A list can be older than the stream; the stream cannot raise the dead.

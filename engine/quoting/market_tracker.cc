@@ -43,9 +43,7 @@ void MarketTracker::OnBookTop(const BookTop& top) {
   ++message_count_;
   if (top.update_id <= top_.update_id) return;
   top_ = top;
-  last_receive_time_ns_ = std::max(last_receive_time_ns_, top.receive_time_ns);
-  const Touch touch = CurrentTouch();
-  if (touch != last_touch_) has_changed_ = true;
+  NoteTouch(top.receive_time_ns);
 }
 
 void MarketTracker::OnPublicTrade(const PublicTrade& trade) {
@@ -88,9 +86,14 @@ void MarketTracker::OnResult(SequencedBook::Result result) {
 void MarketTracker::AfterMessage(int64_t receive_time_ns) {
   ++message_count_;
   last_message_at_ns_ = now_ns_;
+  NoteTouch(receive_time_ns);
+}
+
+void MarketTracker::NoteTouch(int64_t receive_time_ns) {
   last_receive_time_ns_ = std::max(last_receive_time_ns_, receive_time_ns);
-  const Touch touch = CurrentTouch();
-  if (touch != last_touch_) has_changed_ = true;
+  if (CurrentTouch() == last_touch_) return;
+  has_changed_ = true;
+  if (change_receive_time_ns_ == 0) change_receive_time_ns_ = receive_time_ns;
 }
 
 MarketTracker::Touch MarketTracker::CurrentTouch() const {

@@ -38,6 +38,7 @@ class MarketTracker final : public MarketSink {
   void BeginTurn(int64_t now_ns, int64_t wall_ns) {
     now_ns_ = now_ns;
     wall_ns_ = wall_ns;
+    change_receive_time_ns_ = 0;
   }
 
   struct Touch {
@@ -66,12 +67,16 @@ class MarketTracker final : public MarketSink {
   uint64_t trade_count() const { return trade_count_; }
   Decimal atr_ratio() const { return atr_.ratio(); }
   int64_t last_receive_time_ns() const { return last_receive_time_ns_; }
+  // When the first message of this turn that changed the touch was received; 0 = none did. What
+  // latency is measured from: a lost feed or a book gone stale is no message.
+  int64_t change_receive_time_ns() const { return change_receive_time_ns_; }
   // Monotonic time at which the book becomes stale if nothing more comes.
   int64_t stale_at_ns() const { return last_message_at_ns_ + stale_after_ns_; }
 
  private:
   void OnResult(SequencedBook::Result result);
   void AfterMessage(int64_t receive_time_ns);
+  void NoteTouch(int64_t receive_time_ns);
   Touch CurrentTouch() const;
   std::optional<BookProblem> FindProblem(const Touch& touch) const;
 
@@ -92,6 +97,7 @@ class MarketTracker final : public MarketSink {
   int64_t wall_ns_ = 0;
   int64_t last_message_at_ns_ = 0;
   int64_t last_receive_time_ns_ = 0;
+  int64_t change_receive_time_ns_ = 0;
   uint64_t message_count_ = 0;
   uint64_t trade_count_ = 0;
 };

@@ -32,6 +32,10 @@ struct TrackedOrder {
   // The venue reported the end, but fills it implies are not booked yet: the end waits for them.
   std::optional<OrderEvent> pending_end;
   bool was_accepted = false;  // the venue has shown that it knows this order
+  // When it was decided, until the venue's first answer of any kind has been timed; 0 = was timed.
+  int64_t decide_wall_ns = 0;
+  // Restored or adopted: an earlier run may have booked fills that its record of the order lacks.
+  bool is_inherited = false;
   int64_t cancel_wall_ns = 0;
 
   ResolveStage stage = ResolveStage::kSettled;

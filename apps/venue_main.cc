@@ -305,7 +305,9 @@ int Main(int argument_count, char** arguments) {
   try {
     app.parse(argument_count, arguments);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kOk : kBadConfiguration;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    const std::string text = "flags: " + std::string(error.what()) + " (see --help)";
+    return Fail(Log(false), kBadConfiguration, absl::InvalidArgumentError(text));
   }
   const Log log(options.log == "json");
   if (absl::Status status = CheckOptions(options); !status.ok()) {

@@ -12,7 +12,7 @@ export const MAKER = { name: 'maker', apiKey: 'makerHmacKey', secret: 'makerSecr
 export const TAKER = { name: 'taker', apiKey: 'takerHmacKey', secret: 'takerSecret' };
 export const ED25519_KEY = 'makerEd25519Key';
 
-function venueBinary() {
+export function venueBinary() {
   const path = process.env.HOLDFAST_VENUE ??
     fileURLToPath(new URL('../../build/apps/holdfast-venue', import.meta.url));
   if (!existsSync(path)) throw new Error(`no holdfast-venue at ${path}; set HOLDFAST_VENUE`);
@@ -51,8 +51,9 @@ export async function startVenue(...extraArguments) {
   const keys = generateKeyPairSync('ed25519');
   const accounts = join(folder, 'accounts.toml');
   writeFileSync(accounts, accountsFile(keys.publicKey.export({ type: 'spki', format: 'pem' })));
+  const market = extraArguments.includes('--market') ? [] : ['--market', 'none'];
   const child = spawn(
-    venueBinary(), ['--market', 'none', '--accounts', accounts, ...extraArguments],
+    venueBinary(), [...market, '--accounts', accounts, ...extraArguments],
     { stdio: ['ignore', 'pipe', 'inherit'] });
   // Also when the test process is ended from outside.
   const endChild = () => child.kill('SIGKILL');

@@ -165,6 +165,7 @@ class QuotingLoop::Core final : public VenueEventSink {
   void Handle(const QueryDone& done);
   void Handle(const ConnectionChange& change);
   void Handle(const FatalVenueError& error);
+  void Verify(TrackedOrder& tracked);
   bool Apply(TrackedOrder& tracked, OrderEvent event);
   void OnOrderEnded(TrackedOrder& tracked, OrderState from);
   void OnOrderLive(TrackedOrder& tracked);
@@ -214,6 +215,7 @@ class QuotingLoop::Core final : public VenueEventSink {
   int RunFillSync(FillSync& sync);
   void OnFillSyncEnded(FillSync& sync, bool is_ok);
   void CreditBookedFills();
+  void CreditBookedFillsOf(TrackedOrder& tracked);
 
   // --- loop_reconcile.cc ---
   void RestoreOrders(const RecoveredState& recovered);

@@ -212,7 +212,9 @@ uint64_t QuotingLoop::Core::RequestFillsOf(const TrackedOrder& tracked) {
   constexpr int64_t kMarginNs = 60 * kNanosPerSecond;  // clocks differ
   const int64_t since_ns = tracked.order.create_time_ns + clock_offset_ns_ - kMarginNs;
   FillSync& sync = fills_since_time_;
-  sync.since_ns = sync.is_wanted ? std::min(sync.since_ns, since_ns) : since_ns;
+  // A list under way may fail; the one that takes its place has to reach back as far.
+  const bool is_open = sync.is_wanted || sync.request.value() != 0;
+  sync.since_ns = is_open ? std::min(sync.since_ns, since_ns) : since_ns;
   sync.is_wanted = true;
   return sync.started + 1;
 }
@@ -257,32 +259,45 @@ void QuotingLoop::Core::OnFillSyncEnded(FillSync& sync, bool is_ok) {
 }
 
 // A whole list that began before the order did has come, and the order still lacks fills that the
-// venue counts. Then those trades are booked already, by a run whose record of the order was lost.
-// Believed at the second such list: a list may lag behind the order's own state.
+// venue counts. Of an order of an earlier run those trades are booked already, and its record of
+// the order was lost. Believed at the second such list: a list may lag behind the order's own
+// state. An order of this run has every fill that was booked: what it lacks is missing, and is
+// asked for until it comes.
 void QuotingLoop::Core::CreditBookedFills() {
-  for (size_t i = 0; i < orders_.live().size(); ++i) {
-    TrackedOrder& tracked = orders_.at(orders_.live()[i]);
-    const bool was_waiting = tracked.fills_needed_after != 0 &&
-                             tracked.fills_needed_after <= fills_since_time_.completed;
-    // Without a reported end an unknown order is still being searched for; see OnAbsentFinal().
-    const bool is_searching =
-        tracked.order.state == OrderState::kUnknown && !tracked.pending_end.has_value();
-    if (!was_waiting || is_searching) continue;
-    tracked.fills_needed_after = 0;
-    if (tracked.venue_filled <= tracked.order.filled) continue;
-    if (!unattributed_.empty() || tracked.fills_backoff_ns <= options_.resolve_retry_ns) {
-      ExpectFills(tracked);
-      continue;
-    }
-    LogOrder(LoopEventKind::kOrderTransition, Severity::kWarning, tracked.order,
-             "fills_were_booked", tracked.order.state);
-    {
-      OrderTable::Change change(orders_, tracked);
-      tracked.order.filled = std::min(tracked.venue_filled, tracked.order.quantity);
-    }
-    if (tracked.order.remaining().is_zero()) tracked.pending_end = OrderEvent::kFill;
-    TryEnd(tracked);
+  for (size_t i = 0; i < orders_.live().size();) {
+    const uint32_t position = orders_.live()[i];
+    CreditBookedFillsOf(orders_.at(position));
+    // The end of an order moves another into its place in the list.
+    if (i < orders_.live().size() && orders_.live()[i] == position) ++i;
   }
+}
+
+void QuotingLoop::Core::CreditBookedFillsOf(TrackedOrder& tracked) {
+  const bool was_waiting =
+      tracked.fills_needed_after != 0 && tracked.fills_needed_after <= fills_since_time_.completed;
+  // Without a reported end an unknown order is still being searched for; see OnAbsentFinal().
+  const bool is_searching =
+      tracked.order.state == OrderState::kUnknown && !tracked.pending_end.has_value();
+  if (!was_waiting || is_searching) return;
+  tracked.fills_needed_after = 0;
+  if (tracked.venue_filled <= tracked.order.filled) return;
+  const bool is_second_list = tracked.fills_backoff_ns > options_.resolve_retry_ns;
+  if (!unattributed_.empty() || !is_second_list || !tracked.is_inherited) {
+    if (is_second_list && !tracked.is_inherited) {
+      LogOrder(LoopEventKind::kOrderTransition, Severity::kAlert, tracked.order, "fills_missing",
+               tracked.order.state);
+    }
+    ExpectFills(tracked);
+    return;
+  }
+  LogOrder(LoopEventKind::kOrderTransition, Severity::kWarning, tracked.order, "fills_were_booked",
+           tracked.order.state);
+  {
+    OrderTable::Change change(orders_, tracked);
+    tracked.order.filled = std::min(tracked.venue_filled, tracked.order.quantity);
+  }
+  if (tracked.order.remaining().is_zero()) tracked.pending_end = OrderEvent::kFill;
+  TryEnd(tracked);
 }
 
 }  // namespace holdfast

@@ -158,7 +158,7 @@ void QuotingLoop::Core::Handle(const OrderRejected& event) {
   const SlotKey key = tracked->key();
   if (event.reason == RejectReason::kDuplicateId) {
     // An open order has this id: the first copy arrived, whatever we were told about it.
-    if (tracked->is_live()) LoseTrack(*tracked, 0);
+    if (tracked->is_live() && !tracked->is_resting()) LoseTrack(*tracked, 0);
     return;
   }
   if (!NextState(tracked->order.state, OrderEvent::kReject)) {
@@ -186,6 +186,14 @@ void QuotingLoop::Core::Handle(const OrderAmbiguous& event) {
   LoseTrack(*tracked, event.submit_expiry_ns);
 }
 
+// Believed live, and there is reason to doubt it: asked for, now.
+void QuotingLoop::Core::Verify(TrackedOrder& tracked) {
+  tracked.is_verifying = true;
+  tracked.step_backoff_ns = 0;
+  tracked.next_step_at_ns = now_ns_;
+  WakeAt(now_ns_);
+}
+
 void QuotingLoop::Core::Handle(const CancelRejected& event) {
   ++counters_.cancels_rejected;
   TrackedOrder* tracked = FindOwn(event.client_order_id);
@@ -200,9 +208,10 @@ void QuotingLoop::Core::Handle(const CancelRejected& event) {
       if (is_resolving) {
         tracked->stage = ResolveStage::kProve;
         tracked->next_step_at_ns = now_ns_ + engine_.capabilities().visibility_lag_ns;
-      } else if (tracked->order.state == OrderState::kPendingCancel) {
-        tracked->is_verifying = true;
-        tracked->next_step_at_ns = now_ns_;
+      } else if (tracked->order.state != OrderState::kUnknown &&
+                 !tracked->pending_end.has_value()) {
+        // Whatever we took it for: an answer to a cancel can come behind other news of the order.
+        Verify(*tracked);
       }
       break;
     case CancelRejectReason::kAmbiguous:
@@ -354,6 +363,7 @@ void QuotingLoop::Core::Adopt(const OrderReport& report, const ParsedClientOrder
   order.update_time_ns = wall_ns_;
   TrackedOrder& tracked = orders_.Insert(order);
   tracked.was_accepted = true;
+  tracked.is_inherited = true;
   tracked.placed_at_ns = now_ns_;
   tracked.venue_filled = report.filled;
   tracked.seen_in_scan = scan_.generation;

@@ -20,6 +20,7 @@ void QuotingLoop::Core::RestoreOrders(const RecoveredState& recovered) {
     if (!MayBeLive(stored.state)) continue;  // never left the process
     if (!orders_.CanInsert() || orders_.Find(stored.number) != nullptr) continue;
     TrackedOrder& tracked = orders_.Insert(stored);
+    tracked.is_inherited = true;
     tracked.placed_at_ns = 0;  // before every listing of this run
     tracked.wanted = stored.quantity;
     tracked.venue_filled = stored.filled;
@@ -35,13 +36,17 @@ void QuotingLoop::Core::RestoreOrders(const RecoveredState& recovered) {
   // that are open in the store, or younger than the newest record.
   fills_since_ns_ = start_wall_ns_;
   if (recovered.is_first_run) return;
-  if (recovered.stored_time_ns != 0) fills_since_ns_ = recovered.stored_time_ns;
+  if (recovered.stored_time_ns != 0) {
+    fills_since_ns_ = std::min(fills_since_ns_, recovered.stored_time_ns);
+  }
   for (const Order& stored : recovered.open_orders) {
     if (stored.create_time_ns != 0) {
       fills_since_ns_ = std::min(fills_since_ns_, stored.create_time_ns);
     }
   }
-  fills_since_ns_ -= 2 * options_.max_clock_skew_ns;
+  // Clocks differ, also from one run to the next; rows that are booked cost nothing.
+  constexpr int64_t kMarginNs = 60 * kNanosPerSecond;
+  fills_since_ns_ -= kMarginNs;
 }
 
 // --- the sequence --------------------------------------------------------------------------------
@@ -169,11 +174,7 @@ void QuotingLoop::Core::OnScanEnded() {
     TrackedOrder& tracked = orders_.at(position);
     const bool is_missing = tracked.is_resting() && tracked.placed_at_ns < scan_.started_at_ns &&
                             tracked.seen_in_scan != scan_.generation;
-    if (!is_missing) continue;
-    tracked.is_verifying = true;
-    tracked.step_backoff_ns = 0;
-    tracked.next_step_at_ns = now_ns_;
-    WakeAt(now_ns_);
+    if (is_missing) Verify(tracked);
   }
 }
 

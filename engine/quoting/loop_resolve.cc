@@ -28,13 +28,11 @@ void QuotingLoop::Core::LoseTrack(TrackedOrder& tracked, int64_t submit_expiry_n
   tracked.final_after_at_ns =
       now_ns_ + std::max<int64_t>(0, tracked.final_after_venue_ns - VenueNowNs());
   tracked.answer_due_at_ns = 0;
-  if (NextState(tracked.order.state, OrderEvent::kLoseTrack)) {
-    Apply(tracked, OrderEvent::kLoseTrack);
-  } else if (tracked.is_resting()) {
+  if (tracked.is_resting()) {
     // Believed to rest and not found: goes through a cancel, which settles it either way.
     Apply(tracked, OrderEvent::kRequestCancel);
-    Apply(tracked, OrderEvent::kLoseTrack);
   }
+  Apply(tracked, OrderEvent::kLoseTrack);
   if (tracked.order.state != OrderState::kUnknown) return;
   BeginResolve(tracked, now_ns_ + capabilities.visibility_lag_ns);
 }

@@ -76,6 +76,7 @@ class FakeEngine final : public Engine {
   int order_query_count = 0;
   int open_orders_query_count = 0;
   int fills_query_count = 0;
+  std::vector<int64_t> fills_since;  // of each query; 0 = by cursor
   std::vector<OrderRecord> order_records;
   std::vector<FillRecord> fill_records;
   std::vector<LedgerRecord> ledger_records;
@@ -225,6 +226,7 @@ class FakeEngine final : public Engine {
   absl::Status QueryFills(RequestId id, InstrumentId, VenueTradeId after,
                           int64_t since_ns) override {
     ++fills_query_count;
+    fills_since.push_back(since_ns);
     if (!has_entry) return absl::UnavailableError("");
     if (!answers_queries) return absl::OkStatus();
     for (Fill fill : fills) {
@@ -614,5 +616,48 @@ class World {
   int64_t bid_ticks = 0;
   int64_t ask_ticks = 0;
 };
+
+// An order as an earlier run stored it, placed 100 seconds ago.
+inline Order StoredOrder(const World& world, uint64_t number, SlotKey key, int64_t price,
+                         int64_t lots) {
+  Order order;
+  order.number = OrderNumber(number);
+  order.client_order_id = MakeClientOrderId(world.account, order.number, key.Packed());
+  order.venue_order_id = VenueOrderId(static_cast<int64_t>(500 + number));
+  order.side = key.is_exit ? Opposite(key.entry_side) : key.entry_side;
+  order.state = OrderState::kWorking;
+  order.price = Price::FromTicks(price);
+  order.quantity = Quantity::FromLots(lots);
+  order.slot_key = key.Packed();
+  order.create_time_ns = world.clock.WallNs() - 100 * kNanosPerSecond;
+  return order;
+}
+
+inline PlaceIntent IntentOf(const Order& order) {
+  PlaceIntent intent;
+  intent.number = order.number;
+  intent.client_order_id = order.client_order_id;
+  intent.side = order.side;
+  intent.price = order.price;
+  intent.quantity = order.quantity;
+  intent.slot_key = SlotKey::Unpack(order.slot_key);
+  return intent;
+}
+
+// What a second run gets from the store: the books of the first with opening balances.
+inline RecoveredState SecondRun() {
+  RecoveredState recovered;
+  recovered.is_first_run = false;
+  recovered.stored_time_ns = ManualClock().WallNs() - 60 * kNanosPerSecond;
+  for (const auto& [asset, amount] : {std::pair("BTC", 10), std::pair("USDT", 1'000'000)}) {
+    const auto status = recovered.ledger.Apply(
+        MakeWalletTransaction(LedgerCause::kOpening, AssetCode(asset), Decimal::FromInteger(amount),
+                              "opening balance", 0));
+    HF_ASSERT(status.ok());
+  }
+  recovered.last_trade_id = VenueTradeId(900);
+  recovered.recent_trade_ids = {VenueTradeId(890), VenueTradeId(900)};
+  return recovered;
+}
 
 }  // namespace holdfast::testing

@@ -8,47 +8,6 @@
 namespace holdfast::testing {
 namespace {
 
-Order StoredOrder(const World& world, uint64_t number, SlotKey key, int64_t price, int64_t lots) {
-  Order order;
-  order.number = OrderNumber(number);
-  order.client_order_id = MakeClientOrderId(world.account, order.number, key.Packed());
-  order.venue_order_id = VenueOrderId(static_cast<int64_t>(500 + number));
-  order.side = key.is_exit ? Opposite(key.entry_side) : key.entry_side;
-  order.state = OrderState::kWorking;
-  order.price = Price::FromTicks(price);
-  order.quantity = Quantity::FromLots(lots);
-  order.slot_key = key.Packed();
-  order.create_time_ns = world.clock.WallNs() - 100 * kNanosPerSecond;
-  return order;
-}
-
-PlaceIntent IntentOf(const Order& order) {
-  PlaceIntent intent;
-  intent.number = order.number;
-  intent.client_order_id = order.client_order_id;
-  intent.side = order.side;
-  intent.price = order.price;
-  intent.quantity = order.quantity;
-  intent.slot_key = SlotKey::Unpack(order.slot_key);
-  return intent;
-}
-
-// What a second run gets from the store: the books of the first with opening balances.
-RecoveredState SecondRun() {
-  RecoveredState recovered;
-  recovered.is_first_run = false;
-  recovered.stored_time_ns = ManualClock().WallNs() - 60 * kNanosPerSecond;
-  for (const auto& [asset, amount] : {std::pair("BTC", 10), std::pair("USDT", 1'000'000)}) {
-    const auto status = recovered.ledger.Apply(
-        MakeWalletTransaction(LedgerCause::kOpening, AssetCode(asset), Decimal::FromInteger(amount),
-                              "opening balance", 0));
-    HF_ASSERT(status.ok());
-  }
-  recovered.last_trade_id = VenueTradeId(900);
-  recovered.recent_trade_ids = {VenueTradeId(890), VenueTradeId(900)};
-  return recovered;
-}
-
 TEST_CASE("reconcile: nothing is placed before the account is known", "[quoting][R7]") {
   World world;
   world.strategy.wanted = {Want(BuyKey(1), World::kMid - 1000, 100)};

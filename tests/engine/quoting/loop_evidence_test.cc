@@ -1,0 +1,142 @@
+// Proves that no evidence is taken for more, or for less, than it is: an order the venue forgot, an
+// end that contradicts itself, a list that is late, a loss that looks like one of an earlier run.
+#include <catch2/catch.hpp>
+
+#include "fake_venue.h"
+
+namespace holdfast::testing {
+namespace {
+
+using Fate = FakeEngine::Fate;
+
+World& OneBuy(World& world) {
+  world.strategy.wanted = {Want(BuyKey(1), World::kMid - 1000, 100)};
+  world.Begin();
+  REQUIRE(world.engine.placed.size() == 1);
+  return world;
+}
+
+QuotingOptions OftenReconciled() {
+  QuotingOptions options;
+  options.reconcile_interval_ns = 5 * kNanosPerSecond;
+  return options;
+}
+
+TEST_CASE("evidence: an order the venue forgot ends and is placed again while it is wanted",
+          "[quoting][X5]") {
+  World world(World::FirstRun(), TestLimits(), OftenReconciled());
+  OneBuy(world);
+  world.Pass(10 * kNanosPerSecond);
+  world.engine.orders.clear();
+  const uint64_t before = world.counters().reconciliations;
+  world.Pass(30 * kNanosPerSecond);
+  CHECK(world.engine.placed.size() == 2);
+  CHECK(world.engine.open_count() == 1);
+  CHECK(world.loop->open_order_count() == 1);
+  CHECK(world.counters().unknown_resolved_absent == 1);
+  CHECK(world.counters().reconciliations >= before + 3);  // it does not stop the comparisons
+}
+
+TEST_CASE("evidence: every adopted order whose fills were booked before is ended by one list",
+          "[quoting][D3]") {
+  RecoveredState recovered = SecondRun();
+  World probe;
+  for (int64_t trade = 1000; trade < 1004; ++trade) {
+    recovered.recent_trade_ids.push_back(VenueTradeId(trade));
+  }
+  World world(recovered);
+  const auto balances = world.engine.balances;
+  for (uint64_t number = 7; number < 11; ++number) {
+    const SlotKey key = BuyKey(static_cast<int32_t>(number));
+    auto& order =
+        world.engine.AddOrder(IntentOf(StoredOrder(probe, number, key, World::kMid - 1000, 100)));
+    world.engine.Execute(order, Quantity::FromLots(40));
+  }
+  world.engine.balances = balances;
+  world.Begin();
+  world.Pass(20 * kNanosPerSecond);
+  CHECK(world.engine.open_count() == 0);
+  CHECK(world.loop->open_order_count() == 0);
+  CHECK(world.counters().fills == 0);
+}
+
+TEST_CASE("evidence: a list that failed is repeated from as far back", "[quoting][X4]") {
+  World world;
+  OneBuy(world);
+  auto& first = world.engine.Only();
+  world.Pass(100 * kNanosPerSecond, 500 * kNanosPerMilli);
+  world.strategy.wanted.push_back(Want(BuyKey(2), World::kMid - 2000, 100));
+  world.Tick();
+  world.Turns(3);
+  auto& second = world.engine.ByKey(BuyKey(2));
+  world.engine.answers_queries = false;
+  world.engine.Execute(first, Quantity::FromLots(10));
+  world.engine.TellOrder(first);
+  world.Pass(2 * kNanosPerSecond);
+  REQUIRE_FALSE(world.engine.fills_since.empty());
+  const size_t failed = world.engine.fills_since.size() - 1;
+  world.engine.Execute(second, Quantity::FromLots(10));
+  world.engine.TellOrder(second);
+  world.Pass(20 * kNanosPerSecond);
+  REQUIRE(world.engine.fills_since.size() > failed + 1);
+  CHECK(world.engine.fills_since[failed + 1] <= world.engine.fills_since[failed]);
+  world.engine.answers_queries = true;
+  world.Pass(30 * kNanosPerSecond);
+  CHECK(world.loop->position().quantity().lots() == 20);
+}
+
+TEST_CASE("evidence: a fill of this run that no list shows is not written off", "[quoting][X4]") {
+  World world;
+  OneBuy(world);
+  auto& order = world.engine.Only();
+  world.strategy.wanted.clear();
+  world.engine.lists_fills = false;
+  world.engine.Execute(order, Quantity::FromLots(100));
+  world.engine.TellOrder(order);
+  world.Pass(60 * kNanosPerSecond, 100 * kNanosPerMilli);
+  CHECK(world.loop->open_order_count() == 1);  // and its key stays blocked
+  CHECK(world.loop->position().quantity().is_zero());
+  const bool is_alerted = std::any_of(
+      world.observer.events.begin(), world.observer.events.end(), [](const LoopEvent& event) {
+        return event.severity == Severity::kAlert && event.reason == "fills_missing";
+      });
+  CHECK(is_alerted);
+  world.engine.lists_fills = true;
+  world.Pass(20 * kNanosPerSecond);
+  CHECK(world.loop->open_order_count() == 0);
+  CHECK(world.loop->position().quantity().lots() == 100);
+}
+
+TEST_CASE("evidence: an unknown order on a cancel is looked into in every state", "[quoting][X5]") {
+  World world;
+  OneBuy(world);
+  auto& order = world.engine.Only();
+  world.strategy.wanted.clear();
+  world.engine.next_cancel = FakeEngine::CancelFate::kRateLimit;
+  world.Tick();
+  world.Turns(2);  // working again after the refusal
+  order.status = VenueOrderStatus::kCanceled;
+  world.strategy.wanted = {Want(BuyKey(1), World::kMid - 1000, 100)};
+  world.engine.events.push_back(CancelRejected{.client_order_id = order.intent.client_order_id,
+                                               .reason = CancelRejectReason::kUnknownOrder,
+                                               .text = VenueText()});
+  world.Pass(kNanosPerSecond);
+  CHECK(world.counters().orders_canceled == 1);
+  CHECK(world.engine.placed.size() == 2);
+}
+
+TEST_CASE("evidence: the first list of fills reaches back before the newest record and the start",
+          "[quoting][D3]") {
+  RecoveredState recovered = SecondRun();
+  const int64_t start_ns = ManualClock().WallNs();
+  recovered.stored_time_ns = start_ns + GENERATE(-50, 50) * kNanosPerSecond;
+  const int64_t newest_ns = std::min(recovered.stored_time_ns, start_ns);
+  World world(recovered);
+  world.Begin();
+  world.Pass(kNanosPerSecond);
+  REQUIRE_FALSE(world.engine.fills_since.empty());
+  CHECK(world.engine.fills_since[0] <= newest_ns - 60 * kNanosPerSecond);
+}
+
+}  // namespace
+}  // namespace holdfast::testing

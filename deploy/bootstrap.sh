@@ -11,7 +11,7 @@ packages=(
   # compiler and build
   g++ cmake ninja-build ccache mold pkg-config
   # libraries of the service
-  libabsl-dev libboost1.81-dev libcli11-dev libsimdjson-dev libspdlog-dev libsqlite3-dev libssl-dev
+  libabsl-dev libboost1.81-dev libcli11-dev libsimdjson-dev libsqlite3-dev libssl-dev
   libtomlplusplus-dev nlohmann-json3-dev zlib1g-dev
   # tests and benchmarks
   catch2 libbenchmark-dev librapidcheck-dev python3-minimal sqlite3

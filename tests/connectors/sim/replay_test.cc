@@ -1,6 +1,8 @@
 // A recorded market behaves by the model of docs/simulated_venue.md: orders queue behind the
 // displayed size and fill from recorded trades, damaged captures are reported by line. Shown on the
 // book by hand, on small captures written by the test, and on real captures where they are present.
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -236,7 +238,7 @@ struct CaptureFixture : VenueFixture {
   CaptureFixture() {
     folder = std::filesystem::temp_directory_path() /
              ("holdfast_replay_" + std::to_string(reinterpret_cast<uintptr_t>(this)) + "_" +
-              std::to_string(std::rand()));
+              std::to_string(getpid()));
     std::filesystem::create_directories(folder);
     Instrument instrument = venue.instrument(btc);
     instrument.min_notional = Decimal();

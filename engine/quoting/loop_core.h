@@ -31,6 +31,7 @@ namespace holdfast {
 //   quoting_loop.cc    turn, conditions, operator
 //   loop_orders.cc     what the venue says about orders (X5)
 //   loop_resolve.cc    finding out the truth about an order, in time (DESIGN section 6)
+//   loop_strays.cc     orders that have ended for us and rest all the same
 //   loop_fills.cc      fills, wherever they come from (X4)
 //   loop_reconcile.cc  start, reconnect, periodic comparison (R7), account checks, stop with proof
 //   loop_decide.cc     target, difference, gates, intents, clean-up
@@ -96,6 +97,7 @@ class QuotingLoop::Core final : public VenueEventSink {
   // Open-orders listing, of a reconciliation or of the proof of emptiness.
   struct Scan {
     uint64_t generation = 0;
+    RequestId request;
     int64_t started_at_ns = 0;
     int32_t own_rows = 0;
   };
@@ -118,6 +120,16 @@ class QuotingLoop::Core final : public VenueEventSink {
     int64_t next_try_at_ns = 0;
     bool is_proven = false;
   };
+
+  struct Stray {
+    OrderNumber number;
+    ClientOrderId client_order_id;
+    VenueOrderId venue_order_id;
+    SlotKey key;
+    int64_t next_cancel_at_ns = 0;
+    int64_t backoff_ns = 0;
+  };
+  static constexpr size_t kMaxStrays = 64;
 
   // --- quoting_loop.cc ---
   int HandleCommands();
@@ -179,6 +191,7 @@ class QuotingLoop::Core final : public VenueEventSink {
   }
   void NoteEvidence(TrackedOrder& tracked, VenueOrderId venue_order_id);
   void OnReportedEnd(TrackedOrder& tracked, const OrderReport& report);
+  void OnReportOfEnded(TrackedOrder& tracked, const OrderReport& report, bool is_listed);
   void TryEnd(TrackedOrder& tracked);
   void Adopt(const OrderReport& report, const ParsedClientOrderId& parsed);
   void OnForeignOrder(const OrderReport& report);
@@ -199,6 +212,11 @@ class QuotingLoop::Core final : public VenueEventSink {
   void BackOffCancel(TrackedOrder& tracked);
   void OnAbsentFinal(TrackedOrder& tracked);
   int64_t ScheduleOf(const TrackedOrder& tracked) const;
+
+  // --- loop_strays.cc ---
+  void OnStray(TrackedOrder& tracked, std::string_view evidence);
+  int CancelStrays();
+  void ForgetStray(const ClientOrderId& id);
 
   // --- loop_fills.cc ---
   void OnFill(const Fill& fill);
@@ -224,7 +242,7 @@ class QuotingLoop::Core final : public VenueEventSink {
   absl::Status SendReconcileQuery(QueryKind kind, RequestId id);
   void EnterStep(ReconcileStep step);
   void OnReconcileQueryEnded(bool is_ok);
-  void BeginScan();
+  void BeginScan(RequestId request);
   void OnScanEnded();
   bool IsVerifying() const;
   void FinishFillsStep();
@@ -299,6 +317,7 @@ class QuotingLoop::Core final : public VenueEventSink {
   int32_t order_queries_ = 0;
   uint64_t last_request_id_ = 0;
   int64_t next_order_timer_ns_ = INT64_MAX;
+  StaticVector<Stray, kMaxStrays> strays_;
   static constexpr size_t kMaxUnattributed = 64;
   StaticVector<Fill, kMaxUnattributed> unattributed_;
   bool should_retry_unattributed_ = false;

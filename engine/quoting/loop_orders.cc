@@ -78,6 +78,7 @@ void QuotingLoop::Core::OnOrderEnded(TrackedOrder& tracked, OrderState) {
     default:
       break;
   }
+  tracked.ended_at_ns = now_ns_;
   should_retry_unattributed_ = should_retry_unattributed_ || !unattributed_.empty();
   const SlotKey key = tracked.key();
   if (key.is_exit || HasLiveEntry(key, &tracked)) return;
@@ -140,8 +141,13 @@ void QuotingLoop::Core::NoteEvidence(TrackedOrder& tracked, VenueOrderId venue_o
 void QuotingLoop::Core::Handle(const OrderAccepted& event) {
   TrackedOrder* tracked = FindOwn(event.client_order_id);
   if (tracked == nullptr) return;
+  const bool was_accepted = tracked->was_accepted;
   NoteEvidence(*tracked, event.venue_order_id);
   TimeAnswer(*tracked, event.receive_time_ns);
+  // The answer that comes behind the report of the order's end is no news; this is.
+  const bool is_end_wrong = tracked->order.state == OrderState::kRejected ||
+                            (tracked->order.state == OrderState::kExpired && !was_accepted);
+  if (is_end_wrong) OnStray(*tracked, "accepted_after_end");
   CountSuccess();
   const OrderState state = tracked->order.state;
   if (state == OrderState::kInFlight) ++counters_.orders_accepted;
@@ -163,6 +169,7 @@ void QuotingLoop::Core::Handle(const OrderRejected& event) {
   }
   if (!NextState(tracked->order.state, OrderEvent::kReject)) {
     Apply(*tracked, OrderEvent::kReject);  // counts and logs it
+    if (tracked->is_resting()) Verify(*tracked);
     return;
   }
   TimeAnswer(*tracked, event.receive_time_ns);
@@ -196,6 +203,7 @@ void QuotingLoop::Core::Verify(TrackedOrder& tracked) {
 
 void QuotingLoop::Core::Handle(const CancelRejected& event) {
   ++counters_.cancels_rejected;
+  if (event.reason == CancelRejectReason::kUnknownOrder) ForgetStray(event.client_order_id);
   TrackedOrder* tracked = FindOwn(event.client_order_id);
   if (tracked == nullptr || !tracked->is_live()) return;
   LogOrder(LoopEventKind::kCancelRejected, Severity::kInfo, tracked->order, ToText(event.reason),
@@ -252,28 +260,26 @@ void QuotingLoop::Core::Handle(const OrderReport& report) {
     if (report.source == EvidenceSource::kOpenOrdersQuery) OnForeignOrder(report);
     return;
   }
-  const bool is_scan = report.source == EvidenceSource::kOpenOrdersQuery;
+  // A row of an earlier listing tells nothing about this one.
+  const bool is_scan =
+      report.source == EvidenceSource::kOpenOrdersQuery && report.request_id == scan_.request;
   if (is_scan) ++scan_.own_rows;
   TrackedOrder* tracked = orders_.Find(parsed->number);
   const bool is_open = report.status == VenueOrderStatus::kNew ||
                        report.status == VenueOrderStatus::kPartiallyFilled;
+  if (!is_open) ForgetStray(report.client_order_id);
   if (tracked == nullptr) {
     if (is_open) Adopt(report, *parsed);
+    return;
+  }
+  if (!tracked->is_live()) {
+    OnReportOfEnded(*tracked, report, is_scan);
     return;
   }
   if (is_scan) tracked->seen_in_scan = scan_.generation;
   NoteEvidence(*tracked, report.venue_order_id);
   if (report.source == EvidenceSource::kStream) TimeAnswer(*tracked, report.receive_time_ns);
   tracked->venue_filled = std::max(tracked->venue_filled, report.filled);
-  if (!tracked->is_live()) {
-    // A list can be older than the stream; the stream cannot raise the dead.
-    if (is_open && report.source == EvidenceSource::kStream) {
-      ++counters_.illegal_transitions;
-      LogOrder(LoopEventKind::kIllegalTransition, Severity::kWarning, tracked->order,
-               ToText(report.status), tracked->order.state);
-    }
-    return;
-  }
   if (!is_open) {
     OnReportedEnd(*tracked, report);
     return;
@@ -292,6 +298,25 @@ void QuotingLoop::Core::Handle(const OrderReport& report) {
   if (tracked->venue_filled > tracked->order.filled) ExpectFills(*tracked);
 }
 
+// A list can be older than the stream, and reports of the stream can change places. What cannot be
+// explained so is an order that rests although we know it as ended.
+void QuotingLoop::Core::OnReportOfEnded(TrackedOrder& tracked, const OrderReport& report,
+                                        bool is_listed) {
+  const bool was_accepted = tracked.was_accepted;
+  NoteEvidence(tracked, report.venue_order_id);
+  tracked.venue_filled = std::max(tracked.venue_filled, report.filled);
+  const bool is_open = report.status == VenueOrderStatus::kNew ||
+                       report.status == VenueOrderStatus::kPartiallyFilled;
+  if (!is_open) return;
+  const int64_t visible_after_ns = tracked.ended_at_ns + engine_.capabilities().visibility_lag_ns;
+  if (is_listed && scan_.started_at_ns > visible_after_ns) OnStray(tracked, "listed_after_end");
+  if (report.source != EvidenceSource::kStream) return;
+  ++counters_.illegal_transitions;
+  LogOrder(LoopEventKind::kIllegalTransition, Severity::kWarning, tracked.order,
+           ToText(report.status), tracked.order.state);
+  if (!was_accepted) OnStray(tracked, "reported_after_end");
+}
+
 void QuotingLoop::Core::OnReportedEnd(TrackedOrder& tracked, const OrderReport& report) {
   switch (report.status) {
     case VenueOrderStatus::kFilled:
@@ -306,6 +331,13 @@ void QuotingLoop::Core::OnReportedEnd(TrackedOrder& tracked, const OrderReport& 
       }
       break;
     case VenueOrderStatus::kRejected:
+      if (tracked.is_resting() && report.source != EvidenceSource::kOrderQuery) {
+        // What rests was accepted, so one of the two is wrong: the answer to a question decides.
+        LogOrder(LoopEventKind::kOrderTransition, Severity::kAlert, tracked.order,
+                 "rejected_while_resting", tracked.order.state);
+        Verify(tracked);
+        return;
+      }
       tracked.pending_end = OrderEvent::kReject;
       break;
     case VenueOrderStatus::kExpired:

@@ -96,7 +96,7 @@ int QuotingLoop::Core::RunReconcile() {
        QueryKind::kOpenOrders, QueryKind::kOpenOrders, QueryKind::kBalances, QueryKind::kFills});
   const QueryKind kind = kKinds[static_cast<size_t>(reconcile_.step)];
   const RequestId id = NextRequestId();
-  if (kind == QueryKind::kOpenOrders) BeginScan();
+  if (kind == QueryKind::kOpenOrders) BeginScan(id);
   if (kind == QueryKind::kBalances) reconcile_.booked_before_balances = booked_count_;
   if (!SendReconcileQuery(kind, id).ok()) {
     reconcile_.next_try_at_ns = now_ns_ + options_.reconcile_retry_ns;
@@ -162,8 +162,9 @@ void QuotingLoop::Core::OnReconcileQueryEnded(bool is_ok) {
 
 // --- open orders ---------------------------------------------------------------------------------
 
-void QuotingLoop::Core::BeginScan() {
+void QuotingLoop::Core::BeginScan(RequestId request) {
   ++scan_.generation;
+  scan_.request = request;
   scan_.started_at_ns = now_ns_;
   scan_.own_rows = 0;
 }
@@ -340,10 +341,11 @@ std::string QuotingLoop::Core::safety_problem() const {
 // --- stop with proof -----------------------------------------------------------------------------
 
 // Decide() cancels everything; here it is proven: nothing live in our table, open orders listed
-// twice in a row without one of ours, fills read after that, and every record handed over.
+// twice without one of ours, a visibility lag apart, fills read after that, and every record handed
+// over.
 int QuotingLoop::Core::RunStop() {
   if (!stop_.is_active || stop_.is_proven) return 0;
-  if (orders_.live_count() > 0 || !unattributed_.empty()) {
+  if (orders_.live_count() > 0 || !strays_.empty() || !unattributed_.empty()) {
     stop_.empty_scans = 0;
     stop_.fill_sync = 0;
     return 0;
@@ -351,8 +353,8 @@ int QuotingLoop::Core::RunStop() {
   if (stop_.request.value() != 0 || now_ns_ < stop_.next_try_at_ns) return 0;
   if (stop_.empty_scans < 2) {
     if (!CanQuery()) return 0;
-    BeginScan();
     const RequestId id = NextRequestId();
+    BeginScan(id);
     if (!engine_.QueryOpenOrders(id, instrument_.id).ok()) {
       stop_.next_try_at_ns = now_ns_ + options_.stop_retry_ns;
       return 1;
@@ -380,7 +382,9 @@ void QuotingLoop::Core::OnStopQueryEnded(bool is_ok) {
     return;
   }
   stop_.empty_scans = scan_.own_rows == 0 ? stop_.empty_scans + 1 : 0;
-  if (stop_.empty_scans == 0) stop_.next_try_at_ns = now_ns_ + options_.stop_retry_ns;
+  stop_.next_try_at_ns =
+      now_ns_ +
+      (stop_.empty_scans == 0 ? options_.stop_retry_ns : engine_.capabilities().visibility_lag_ns);
 }
 
 }  // namespace holdfast

@@ -53,6 +53,7 @@ struct TrackedOrder {
   int64_t cancel_backoff_ns = 0;
   int64_t fills_due_at_ns = 0;  // ask for fills when they have not come by themselves
   int64_t fills_backoff_ns = 0;
+  int64_t ended_at_ns = 0;        // monotonic
   int64_t unwanted_since_ns = 0;  // monotonic; no longer in the target
   int64_t placed_at_ns = 0;       // monotonic
   uint64_t seen_in_scan = 0;      // the last open-orders scan that listed it

@@ -143,7 +143,10 @@ int QuotingLoop::Core::PollFeed() {
 
 int QuotingLoop::Core::FireTimers() {
   int work = TimeOutQueries();
-  if (now_ns_ >= next_order_timer_ns_) work += FireOrderTimers();
+  if (now_ns_ >= next_order_timer_ns_) {
+    work += FireOrderTimers();
+    work += CancelStrays();
+  }
   work += RunReconcile();
   work += RunFillSync(fills_since_cursor_);
   work += RunFillSync(fills_since_time_);

@@ -100,6 +100,7 @@ struct LoopCounters {
   uint64_t unknown_resolved_present = 0;
   uint64_t unknown_resolved_absent = 0;
   uint64_t orders_adopted = 0;
+  uint64_t stray_orders = 0;  // ended for us and found open at the venue
   uint64_t foreign_orders_seen = 0;
   uint64_t cancels_sent = 0;
   uint64_t cancels_rejected = 0;

@@ -75,6 +75,8 @@ class FakeEngine final : public Engine {
   std::deque<VenueEvent> events;
   int order_query_count = 0;
   int open_orders_query_count = 0;
+  RequestId last_open_orders_query;
+  std::vector<int64_t> open_orders_queried_at;
   int fills_query_count = 0;
   std::vector<int64_t> fills_since;  // of each query; 0 = by cursor
   std::vector<OrderRecord> order_records;
@@ -213,6 +215,8 @@ class FakeEngine final : public Engine {
   }
   absl::Status QueryOpenOrders(RequestId id, InstrumentId) override {
     ++open_orders_query_count;
+    last_open_orders_query = id;
+    open_orders_queried_at.push_back(clock.MonotonicNs());
     if (!has_entry) return absl::UnavailableError("");
     if (!answers_queries) return absl::OkStatus();
     for (const auto& [client_id, order] : orders) {

@@ -138,5 +138,109 @@ TEST_CASE("evidence: the first list of fills reaches back before the newest reco
   CHECK(world.engine.fills_since[0] <= newest_ns - 60 * kNanosPerSecond);
 }
 
+// An order whose request was lost, proven absent, and not wanted any more.
+World& ProvenAbsent(World& world) {
+  world.strategy.wanted = {Want(BuyKey(1), World::kMid - 1000, 100)};
+  world.engine.next_place = Fate::kLostRequest;
+  world.Begin();
+  world.strategy.wanted.clear();
+  world.Pass(10 * kNanosPerSecond);
+  REQUIRE(world.counters().unknown_resolved_absent == 1);
+  REQUIRE(world.loop->open_order_count() == 0);
+  return world;
+}
+
+TEST_CASE("strays: an order listed after its proof of absence is canceled and alerted",
+          "[quoting][X5]") {
+  World world(World::FirstRun(), TestLimits(), OftenReconciled());
+  ProvenAbsent(world);
+  world.engine.AddOrder(world.engine.placed[0]);
+  world.engine.next_cancel = FakeEngine::CancelFate::kRateLimit;  // the first cancel fails
+  world.Pass(10 * kNanosPerSecond);
+  CHECK(world.engine.open_count() == 0);
+  CHECK(world.counters().stray_orders == 1);
+  const int alerts = static_cast<int>(std::count_if(
+      world.observer.events.begin(), world.observer.events.end(), [](const LoopEvent& event) {
+        return event.severity == Severity::kAlert && event.reason == "listed_after_end";
+      }));
+  CHECK(alerts == 1);
+}
+
+TEST_CASE("strays: an acceptance behind the proof of absence is canceled at once",
+          "[quoting][X5]") {
+  World world;
+  ProvenAbsent(world);
+  const size_t cancels = world.engine.canceled.size();
+  auto& order = world.engine.AddOrder(world.engine.placed[0]);
+  world.engine.events.push_back(
+      OrderAccepted{.client_order_id = order.intent.client_order_id, .venue_order_id = order.id});
+  world.Turns(3);
+  CHECK(world.engine.canceled.size() == cancels + 1);
+  CHECK(world.engine.open_count() == 0);
+  CHECK(world.counters().stray_orders == 1);
+  world.Pass(20 * kNanosPerSecond);
+  CHECK(world.engine.canceled.size() == cancels + 1);  // it is gone
+}
+
+TEST_CASE("strays: the stop waits until the last one is gone, and its fill is booked",
+          "[quoting][X5]") {
+  World world;
+  ProvenAbsent(world);
+  auto& order = world.engine.AddOrder(world.engine.placed[0]);
+  world.engine.next_cancel = FakeEngine::CancelFate::kSilent;
+  world.engine.is_fate_sticky = true;
+  world.loop->RequestStop();
+  world.Pass(20 * kNanosPerSecond);
+  CHECK_FALSE(world.loop->is_stopped());
+  world.engine.Execute(order, Quantity::FromLots(30));  // not told
+  world.engine.next_cancel = FakeEngine::CancelFate::kCancel;
+  REQUIRE(world.PassUntilStopped(60 * kNanosPerSecond));
+  CHECK(world.engine.open_count() == 0);
+  CHECK(world.loop->position().quantity().lots() == 30);
+}
+
+TEST_CASE("evidence: a reject of a resting order is asked about before it is believed",
+          "[quoting][X5]") {
+  World world;
+  OneBuy(world);
+  OrderReport report = world.engine.ReportOf(world.engine.Only(), EvidenceSource::kStream);
+  report.status = VenueOrderStatus::kRejected;
+  world.engine.events.push_back(report);
+  world.Pass(kNanosPerSecond);
+  CHECK(world.engine.order_query_count == 1);
+  CHECK(world.loop->open_order_count() == 1);
+  CHECK(world.engine.placed.size() == 1);
+}
+
+TEST_CASE("evidence: rows of an earlier listing do not count for the one under way",
+          "[quoting][X5]") {
+  World world;
+  OneBuy(world);
+  auto& order = world.engine.Only();
+  world.Pass(kNanosPerSecond);
+  world.engine.answers_queries = false;
+  REQUIRE(world.loop->Post({.kind = OperatorCommand::Kind::kReconcile, .reason = {}}));
+  world.Turns(12);
+  // It ended meanwhile and nobody told us; the listing under way does not show it.
+  world.engine.events.push_back(
+      world.engine.ReportOf(order, EvidenceSource::kOpenOrdersQuery, RequestId(1)));
+  order.status = VenueOrderStatus::kExpired;
+  world.engine.End(world.engine.last_open_orders_query, QueryKind::kOpenOrders);
+  world.engine.answers_queries = true;
+  world.Pass(kNanosPerSecond);
+  CHECK(world.counters().orders_expired == 1);
+  CHECK(world.engine.placed.size() == 2);
+}
+
+TEST_CASE("stop: the two empty listings are a visibility lag apart", "[quoting]") {
+  World world;
+  OneBuy(world);
+  world.loop->RequestStop();
+  REQUIRE(world.PassUntilStopped(10 * kNanosPerSecond));
+  const std::vector<int64_t>& at = world.engine.open_orders_queried_at;
+  REQUIRE(at.size() >= 2);
+  CHECK(at.back() - at[at.size() - 2] >= FakeEngine::kLagNs);
+}
+
 }  // namespace
 }  // namespace holdfast::testing

@@ -298,6 +298,16 @@ constexpr auto kKeys = std::to_array<ConfigKey>({
      .default_text = "0",
      .range = "0..1000000",
      .description = "In granular mode an order within this distance of its level stays."},
+    {.name = "layered.update_interval_s",
+     .member = &Settings::layered_update_interval_s,
+     .type = kInteger,
+     .unit = "s",
+     .default_text = "1",
+     .range = "0..3600",
+     .file_aliases = "UPDATE_INTERVAL_SECONDS",
+     .environment_aliases = "UPDATE_INTERVAL_SECONDS",
+     .description = "Least time between two moves of the levels after the market; 0 follows each "
+                    "change. Fills and gates are answered at once."},
 
     {.name = "volatility.bar_s",
      .member = &Settings::volatility_bar_s,

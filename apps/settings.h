@@ -65,6 +65,7 @@ struct Settings {
   Decimal layered_order_size;
   std::string layered_update_mode;
   int64_t layered_threshold_ticks = 0;
+  int64_t layered_update_interval_s = 0;
 
   // [volatility]
   int64_t volatility_bar_s = 0;

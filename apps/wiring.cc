@@ -102,6 +102,9 @@ absl::StatusOr<QuotingOptions> MakeQuotingOptions(const Settings& settings) {
   options.cleanup_order_count = static_cast<int32_t>(settings.cleanup_max_orders);
   options.max_clock_skew_ns = settings.safety_max_clock_skew_ms * kNanosPerMilli;
   options.target_position = settings.inventory_target_position;
+  if (settings.quoting_strategy == "layered") {
+    options.market_decide_interval_ns = settings.layered_update_interval_s * kNanosPerSecond;
+  }
   if (settings.safety_maker_fee_percent.has_value()) {
     options.configured_maker_fee_rate = FromPercent(*settings.safety_maker_fee_percent);
   }

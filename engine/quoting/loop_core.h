@@ -267,6 +267,8 @@ class QuotingLoop::Core final : public VenueEventSink {
   void OnPlaced(const PlaceIntent& intent, Quantity wanted);
   void NoteDenied(const TargetOrder& target, DenyReason reason);
   int RunCleanup();
+  int SettleSlots();
+  bool HasLiveOrder(SlotKey key) const;
 
   // --- loop_publish.cc ---
   void Publish();
@@ -360,6 +362,7 @@ class QuotingLoop::Core final : public VenueEventSink {
   bool needs_decision_ = true;
   bool is_market_change_ = false;
   int64_t decide_at_ns_ = INT64_MAX;  // a wish to decide again later
+  int64_t market_decide_due_ns_ = 0;  // before it a market change alone does not decide
   int64_t next_cleanup_at_ns_ = 0;
   std::array<int64_t, kDenyReasonCount> deny_logged_at_ns_ = {};
 

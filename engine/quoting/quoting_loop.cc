@@ -102,7 +102,10 @@ int QuotingLoop::Core::RunOnce() {
   work += PollFeed();
   work += FireTimers();
   UpdateConditions();
-  if (needs_decision_ || now_ns_ >= decide_at_ns_) work += Decide();
+  if (needs_decision_ || now_ns_ >= decide_at_ns_) {
+    market_decide_due_ns_ = now_ns_ + options_.market_decide_interval_ns;
+    work += Decide();
+  }
   work += RunStop();
   are_records_flowing_ = records_.Flush(engine_, orders_);
   UpdatePhase();
@@ -191,7 +194,13 @@ void QuotingLoop::Core::UpdateConditions() {
   counters_.book_resyncs = market_.resync_count();
   // Risk mode also clears by time alone.
   if (is_market_change_ || risk_monitor_.is_active()) UpdateRiskMonitor();
-  if (is_market_change_) needs_decision_ = true;
+  if (is_market_change_) {
+    if (now_ns_ >= market_decide_due_ns_) {
+      needs_decision_ = true;
+    } else {
+      decide_at_ns_ = std::min(decide_at_ns_, market_decide_due_ns_);
+    }
+  }
   if (is_reconciled_ && !is_safety_known_) CheckSafety();
 
   conditions_.is_killed = is_killed_;

@@ -47,6 +47,7 @@ absl::Status Validate(const QuotingOptions& options) {
            Between("query_deadline_ns", o.query_deadline_ns, 100 * kMilli, kHourNs),
            Between("restart_grace_ns", o.restart_grace_ns, 0, kHourNs),
            NotNegative("wallet_tolerance", o.wallet_tolerance),
+           Between("market_decide_interval_ns", o.market_decide_interval_ns, 0, kHourNs),
            Between("cleanup_interval_ns", o.cleanup_interval_ns, kMilli, 24 * kHourNs),
            Between("stale_order_age_ns", o.stale_order_age_ns, kMilli, 24 * kHourNs),
            Between("cleanup_order_count", o.cleanup_order_count, 1, 100'000),

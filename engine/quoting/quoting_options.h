@@ -19,6 +19,9 @@ struct QuotingOptions {
   // --- market data ---
   int64_t book_stale_after_ns = 5 * kNanosPerSecond;
   int64_t snapshot_retry_ns = 2 * kNanosPerSecond;  // ask again when none has come
+  // Least time between two decisions that only the market asks for (L3's update interval); 0: each
+  // change of the touch. Order events, gates and timers are never held back.
+  int64_t market_decide_interval_ns = 0;
   int64_t atr_bar_ns = 60 * kNanosPerSecond;
   int32_t atr_period = 14;
   int32_t atr_baseline_bars = 1440;  // long window of the baseline ATR

@@ -17,6 +17,31 @@ World& Quoting(World& world) {
   return world;
 }
 
+// --- pace ----------------------------------------------------------------------------------------
+
+TEST_CASE("pace: with an update interval the market alone moves quotes only once per interval",
+          "[quoting][L3]") {
+  QuotingOptions options;
+  options.market_decide_interval_ns = 1 * kNanosPerSecond;
+  World world(World::FirstRun(), TestLimits(), options);
+  Quoting(world);
+  world.Pass(2 * kNanosPerSecond);
+  const uint64_t decisions = world.counters().decisions;
+  for (int i = 0; i < 100; ++i) {  // 10 seconds of a market that moves in every turn
+    world.clock.Advance(100 * kNanosPerMilli);
+    world.Move(World::kMid - 50 + i % 2, World::kMid + 50 + i % 2);
+    world.Turns(2);
+  }
+  const uint64_t paced = world.counters().decisions - decisions;
+  CHECK(paced >= 9);
+  CHECK(paced <= 11);
+  // A gate is not held back: a gap pulls the quotes in the very next turns.
+  world.last_id += 5;
+  world.Tick();
+  world.Turns(3);
+  CHECK(world.engine.open_count() == 0);
+}
+
 // --- book (X3) -----------------------------------------------------------------------------------
 
 TEST_CASE("book: a gap pulls the quotes, asks for a snapshot, is counted, and is recovered",

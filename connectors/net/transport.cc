@@ -213,6 +213,7 @@ void Transport::ConnectNext() {
   }
   interest_ = EPOLLOUT;
   loop_.Watch(fd_, interest_, this);
+  is_watched_ = true;
 }
 
 void Transport::OnConnectReady() {
@@ -437,7 +438,9 @@ void Transport::UpdateInterest() {
 
 void Transport::CloseSocket() {
   if (fd_ < 0) return;
-  loop_.Unwatch(fd_);
+  // connect() may fail at once, before the loop has heard of the socket.
+  if (is_watched_) loop_.Unwatch(fd_);
+  is_watched_ = false;
   if (session_ != nullptr && state_ == State::kConnected) {
     ERR_clear_error();
     SSL_shutdown(session_->ssl);  // best effort: says good-bye, does not wait for the answer

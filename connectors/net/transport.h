@@ -83,6 +83,7 @@ class Transport : private EventLoop::IoHandler {
   State state_ = State::kClosed;
   Url url_;
   int fd_ = -1;
+  bool is_watched_ = false;  // the loop knows fd_
   uint32_t interest_ = 0;
   bool is_reading_paused_ = false;
   bool is_drained_ = false;     // the last read took everything there was

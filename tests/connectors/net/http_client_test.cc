@@ -177,6 +177,21 @@ TEST_CASE("http client: refused and unknown hosts are named, and nothing was sen
         std::string::npos);
 }
 
+TEST_CASE("http client: an address that the system refuses at once is a failure like any other",
+          "[net][http]") {
+  Fixture fixture;
+  // No stream goes to the broadcast address: connect() itself says so, and nothing leaves.
+  fixture.client = std::make_unique<HttpClient>(
+      fixture.loop, nullptr,
+      Url{.scheme = UrlScheme::kHttp, .host = "255.255.255.255", .port = 9, .target = "/"},
+      HttpClient::Options{}, fixture.recorder);
+  for (int i = 0; i < 2; ++i) {
+    fixture.SendAndWait({.target = "/"});
+    CHECK(fixture.recorder.failure == HttpFailure::kNotSent);
+    CHECK(fixture.recorder.reason.find("connect to 255.255.255.255:9: ") != std::string::npos);
+  }
+}
+
 TEST_CASE("http client: may be destroyed while a name is being resolved", "[net][http]") {
   Fixture fixture;
   const auto tls = TlsContext::Create({});

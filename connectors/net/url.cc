@@ -25,7 +25,14 @@ constexpr SchemeRow kSchemes[] = {
 constexpr size_t kMaxUrlBytes = 2048;
 
 absl::Status Malformed(std::string_view text, std::string_view what) {
-  return absl::InvalidArgumentError(Concat("URL refused: url=", text, " reason=", what));
+  // What stands before an "@" may be a password: not for the log.
+  const size_t scheme_end = text.find("://");
+  const size_t begin = scheme_end == std::string_view::npos ? 0 : scheme_end + 3;
+  const size_t at = text.rfind('@');
+  const std::string shown = at == std::string_view::npos || at < begin
+                                ? std::string(text)
+                                : Concat(text.substr(0, begin), "***", text.substr(at));
+  return absl::InvalidArgumentError(Concat("URL refused: url=", shown, " reason=", what));
 }
 
 bool IsHostCharacter(char c) { return IsAlphanumeric(c) || c == '-' || c == '.' || c == '_'; }

@@ -69,6 +69,19 @@ TEST_CASE("url: malformed text is refused with its reason", "[net][url]") {
   CHECK_FALSE(ParseUrl("https://" + std::string(3000, 'a')).ok());
 }
 
+TEST_CASE("url: a refusal does not repeat user name and password", "[net][url]") {
+  for (const char* text : {"https://user:hunter2@host/", "https://user:hun/hunter2@host/",
+                           "user:hunter2@host", "https://user:hunter2@ho st/"}) {
+    INFO(text);
+    const auto url = ParseUrl(text);
+    REQUIRE_FALSE(url.ok());
+    const std::string message(url.status().message());
+    CHECK(message.find("hunter2") == std::string::npos);
+    CHECK(message.find("user:") == std::string::npos);
+    CHECK(message.find("***@ho") != std::string::npos);
+  }
+}
+
 TEST_CASE("url: an unencrypted scheme is for loopback only", "[net][url]") {
   for (const char* text : {"ws://127.0.0.1:1/", "ws://127.9.8.7/", "http://localhost/",
                            "http://LOCALHOST/", "ws://[::1]/"}) {

@@ -104,6 +104,8 @@ class VenueGateway {
   // `after` = 0: those since `since_venue_time_ns`. One FillReport each.
   virtual absl::Status QueryFills(RequestId request_id, InstrumentId instrument, VenueTradeId after,
                                   int64_t since_venue_time_ns) = 0;
+  // One BalanceReport each. The base and quote assets of our instruments are always among them,
+  // with zeros when the account holds none; other assets may be left out when they are zero.
   virtual absl::Status QueryBalances(RequestId request_id) = 0;
   virtual absl::Status QueryAccount(RequestId request_id) = 0;
   virtual absl::Status QueryInstrument(RequestId request_id, InstrumentId instrument) = 0;

@@ -181,6 +181,23 @@ std::string_view BinanceGatewayCore::WhyNoPlacement() const {
   return "";
 }
 
+// Asked again when a queued request is about to leave: much may have changed while it waited.
+std::string_view BinanceGatewayCore::WhyNotNow(Slot::Kind kind) const {
+  if (kind == Slot::Kind::kPlace) return WhyNoPlacement();
+  if (const std::string_view why = WhyNoCancel(); !why.empty()) return why;
+  RateBudgetTracker& budget = const_cast<BinanceConnection&>(connection_).budget();
+  return budget.MayCancel(1, connection_.VenueTimeNs()) ? "" : "the rate budget is used up";
+}
+
+bool BinanceGatewayCore::IsPlacementUnanswered(const ClientOrderId& client_order_id) {
+  bool is_found = false;
+  pending_.ForEach([&](const Slot& slot) {
+    is_found |= slot.kind == Slot::Kind::kPlace && slot.state == Slot::State::kSent &&
+                slot.place.client_order_id == client_order_id;
+  });
+  return is_found;
+}
+
 void BinanceGatewayCore::Place(const PlaceRequest& request) {
   if (const std::string_view why = WhyNoPlacement(); !why.empty()) {
     return RejectPlace(request, RejectReason::kNotSent, 0, why);
@@ -208,6 +225,13 @@ void BinanceGatewayCore::Cancel(const CancelRequest& request) {
                         "too many requests are unanswered");
   }
   slot->cancel = request;
+  // A cancel must not overtake its placement, so it takes the same way.
+  if (rest_orders_.Holds(request.client_order_id)) return QueueForRest(*slot);
+  if (session_.is_draining() && IsPlacementUnanswered(request.client_order_id)) {
+    if (TransmitOverSession(*slot)) return;
+    AnswerNotSent(*slot, "the connection that carries the placement takes no more");
+    return pending_.Finish(*slot);
+  }
   if (!SendOverSession(*slot)) QueueForRest(*slot);
 }
 
@@ -216,9 +240,18 @@ void BinanceGatewayCore::CancelAll(RequestId request_id, InstrumentId instrument
   refused.kind = Slot::Kind::kCancelAll;
   refused.request_id = request_id;
   refused.instrument = instrument;
-  if (const std::string_view why = WhyNoCancel(); !why.empty()) {
+  if (const std::string_view why = WhyNotNow(Slot::Kind::kCancelAll); !why.empty()) {
     return FinishCancelAll(refused, false, 0, 0, why);
   }
+  // A placement that is still here would only come to rest after everything else was canceled.
+  pending_.ForEach([&](Slot& slot) {
+    if (slot.kind != Slot::Kind::kPlace || slot.state != Slot::State::kWaiting ||
+        slot.place.instrument != instrument) {
+      return;
+    }
+    AnswerNotSent(slot, "all orders are being canceled");
+    pending_.Finish(slot);
+  });
   Slot* slot = pending_.Add(Slot::Kind::kCancelAll);
   if (slot == nullptr) {
     return FinishCancelAll(refused, false, 0, 0, "too many requests are unanswered");
@@ -264,6 +297,10 @@ std::string_view BinanceGatewayCore::EncodeForSession(const Slot& slot, int64_t 
 
 bool BinanceGatewayCore::SendOverSession(Slot& slot) {
   if (!options_.uses_websocket_orders || !session_.is_order_entry_up()) return false;
+  return TransmitOverSession(slot);
+}
+
+bool BinanceGatewayCore::TransmitOverSession(Slot& slot) {
   const int64_t timestamp_ms = connection_.VenueTimeNs() / kNanosPerMilli;
   if (!session_.Send(EncodeForSession(slot, timestamp_ms))) return false;
   slot.state = Slot::State::kSent;
@@ -288,6 +325,15 @@ void BinanceGatewayCore::QueueForRest(Slot& slot) {
 std::optional<BinanceRestOrders::Request> BinanceGatewayCore::OnRestOrderDue(uint64_t id) {
   Slot* slot = pending_.Find(id);
   if (slot == nullptr || slot->state != Slot::State::kWaiting) return std::nullopt;
+  if (const std::string_view why = WhyNotNow(slot->kind); !why.empty()) {
+    if (slot->kind == Slot::Kind::kCancel && connection_.IsBlocked()) {
+      RejectCancel(slot->cancel, CancelRejectReason::kRateLimit, 0, why);
+    } else {
+      AnswerNotSent(*slot, why);
+    }
+    pending_.Finish(*slot);
+    return std::nullopt;
+  }
   const int64_t timestamp_ms = connection_.VenueTimeNs() / kNanosPerMilli;
   std::string_view method = "DELETE";
   std::string_view path = "/api/v3/order?";

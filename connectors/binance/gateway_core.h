@@ -83,7 +83,10 @@ class BinanceGatewayCore final : private EventLoop::Poller,
   std::string_view WhyNoPlacement() const;
   std::string_view WhyNoCancel() const;
   bool HasRestOrders() const;
+  std::string_view WhyNotNow(Slot::Kind kind) const;
+  bool IsPlacementUnanswered(const ClientOrderId& client_order_id);
   bool SendOverSession(Slot& slot);
+  bool TransmitOverSession(Slot& slot);
   void QueueForRest(Slot& slot);
   std::string_view EncodeForSession(const Slot& slot, int64_t timestamp_ms);
   void ChargeFor(const Slot& slot);

@@ -416,6 +416,20 @@ bool BinancePrivateDecoder::BalancesInReply(std::vector<BalanceReport>& rows) co
     report.venue_time_ns = time_ns;
     rows.push_back(report);
   }
+  // The venue leaves out what is zero: an asset of ours that was emptied is not unknown.
+  const auto add_if_missing = [&](const AssetCode& asset) {
+    for (const BalanceReport& row : rows) {
+      if (row.asset == asset) return;
+    }
+    BalanceReport report = {};
+    report.asset = asset;
+    report.venue_time_ns = time_ns;
+    rows.push_back(report);
+  };
+  for (const Instrument& instrument : instruments_.all()) {
+    add_if_missing(instrument.base_asset);
+    add_if_missing(instrument.quote_asset);
+  }
   return true;
 }
 

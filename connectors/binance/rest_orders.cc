@@ -64,12 +64,25 @@ bool BinanceRestOrders::IsInFlight(const ClientOrderId& client_order_id) const {
   return false;
 }
 
+bool BinanceRestOrders::Holds(const ClientOrderId& client_order_id) const {
+  if (IsInFlight(client_order_id)) return true;
+  for (const Waiting& waiting : waiting_) {
+    if (waiting.client_order_id == client_order_id) return true;
+  }
+  return false;
+}
+
+size_t BinanceRestOrders::NextDue() const {
+  size_t index = 0;
+  while (index < waiting_.size() && IsInFlight(waiting_[index].client_order_id)) ++index;
+  return index;
+}
+
 void BinanceRestOrders::StartDue() {
   for (const auto& lane : lanes_) {
     if (!lane->is_idle()) continue;
-    size_t index = 0;
-    while (index < waiting_.size() && IsInFlight(waiting_[index].client_order_id)) ++index;
-    while (index < waiting_.size()) {
+    // Anew after each one that is not wanted any more: what follows it may have to wait.
+    for (size_t index = NextDue(); index < waiting_.size(); index = NextDue()) {
       const Waiting next = waiting_[index];
       waiting_.erase(waiting_.begin() + static_cast<ptrdiff_t>(index));
       const std::optional<Request> request = handler_.OnRestOrderDue(next.id);

@@ -41,6 +41,8 @@ class BinanceRestOrders {
   ~BinanceRestOrders();
 
   void Enqueue(uint64_t id, const ClientOrderId& client_order_id);
+  // A request of this order is queued or in flight: what follows must come the same way.
+  bool Holds(const ClientOrderId& client_order_id) const;
   // Closes the connections without callbacks and forgets what is queued.
   void Stop();
 
@@ -52,6 +54,8 @@ class BinanceRestOrders {
   class Lane;
 
   void StartDue();
+  // Index in waiting_ of the first request whose order has none in flight; its size when none.
+  size_t NextDue() const;
   bool IsInFlight(const ClientOrderId& client_order_id) const;
 
   Handler& handler_;

@@ -137,6 +137,30 @@ TEST_CASE("queries: open orders, balances, account and time", "[binance][query]"
   CHECK(fixture.log.All<ServerTimeReport>()[0].offset_ns == 250 * kNanosPerMilli);
 }
 
+TEST_CASE("queries: an asset of ours that the venue leaves out is empty, not unknown",
+          "[binance][query]") {
+  GatewayFixture fixture;
+  fixture.venue.paths["GET /api/v3/account"] = [](const StubRequest&) -> StubReply {
+    return {.body =
+                "{\"updateTime\":1700000000000,\"balances\":[{\"asset\":\"USDT\",\"free\":\"7\","
+                "\"locked\":\"1\"}]}"};
+  };
+  REQUIRE(fixture.StartAndWait());
+  REQUIRE(fixture.gateway->QueryBalances(RequestId(1)).ok());
+  const QueryDone done = WaitForEnd(fixture, 1);
+  CHECK(done.is_ok);
+  CHECK(done.row_count == 2);
+  const auto rows = fixture.log.All<BalanceReport>();
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].asset == "USDT");
+  CHECK(rows[0].free == *Decimal::Parse("7"));
+  CHECK(rows[1].asset == "BTC");
+  CHECK(rows[1].free == Decimal());
+  CHECK(rows[1].locked == Decimal());
+  CHECK(rows[1].request_id == RequestId(1));
+  CHECK(rows[1].venue_time_ns == 1'700'000'000'000 * kNanosPerMilli);
+}
+
 TEST_CASE("queries: trades are paged by id until a page is not full", "[binance][query]") {
   GatewayFixture fixture;
   std::vector<std::string> asked;
@@ -356,6 +380,96 @@ TEST_CASE("rest orders: a cancel never overtakes its own placement", "[binance][
     const auto canceled = std::find(order.begin(), order.end(), "cancel " + id);
     REQUIRE(placed < canceled);
   }
+}
+
+TEST_CASE("rest orders: what waits is not sent into a block, and a cancel keeps waiting",
+          "[binance][rest]") {
+  GatewayFixture fixture([](BinanceOptions& options) { options.uses_websocket_orders = false; });
+  int code = -1015;  // placements only
+  int cancels_sent = 0;
+  std::vector<std::string> placed;
+  fixture.venue.paths["POST /api/v3/order"] = [&](const StubRequest& request) -> StubReply {
+    placed.push_back(request.Parameter("newClientOrderId"));
+    if (placed.back() != "limit") return {.is_silent = true};
+    StubReply reply = ApiError(429, code, "Too many.");
+    reply.headers = {{"Retry-After", "30"}};
+    return reply;
+  };
+  fixture.venue.paths["DELETE /api/v3/order"] = [&](const StubRequest&) -> StubReply {
+    ++cancels_sent;
+    return {.is_silent = true};
+  };
+  bool is_all = false;
+  SECTION("placements only") {}
+  SECTION("everything") {
+    code = -1003;
+    is_all = true;
+  }
+  REQUIRE(fixture.StartAndWait());
+  fixture.Settle();
+  for (const char* id : {"x", "b", "c", "limit", "d"}) {
+    REQUIRE(fixture.gateway->Place(GatewayFixture::Buy(id)).ok());
+  }
+  REQUIRE(fixture.gateway->Cancel(GatewayFixture::CancelOf("x")).ok());
+  REQUIRE(fixture.gateway->Cancel(GatewayFixture::CancelOf("other")).ok());
+  REQUIRE(fixture.Until([&] { return fixture.log.Count<OrderRejected>() == 2; }));
+  fixture.Settle();
+  CHECK(placed == std::vector<std::string>{"x", "b", "c", "limit"});
+  const auto rejected = fixture.log.All<OrderRejected>();
+  CHECK(rejected[0].reason == RejectReason::kRateLimit);
+  CHECK(rejected[1].client_order_id == "d");
+  CHECK(rejected[1].reason == RejectReason::kNotSent);
+  // "x" has no answer yet: its cancel waits, the other one may go unless everything is blocked.
+  CHECK(cancels_sent == (is_all ? 0 : 1));
+  CHECK(fixture.log.Count<CancelRejected>() == (is_all ? 1 : 0));
+}
+
+TEST_CASE("rest orders: what has begun over REST is canceled over REST", "[binance][rest]") {
+  GatewayFixture fixture;
+  bool is_refusing = true;
+  fixture.venue.server.on_upgrade = [&](const std::string&) { return !is_refusing; };
+  int rest_cancels = 0;
+  int session_cancels = 0;
+  int placed = 0;
+  fixture.venue.paths["POST /api/v3/order"] = [&](const StubRequest&) -> StubReply {
+    ++placed;
+    return {.is_silent = true};
+  };
+  fixture.venue.paths["DELETE /api/v3/order"] = [&](const StubRequest&) -> StubReply {
+    ++rest_cancels;
+    return {.body = CanceledResult("a1")};
+  };
+  fixture.venue.methods["order.cancel"] = [&](const std::string& id, const std::string&) {
+    ++session_cancels;
+    return StubVenue::Success(id, CanceledResult("other"));
+  };
+  fixture.venue.methods["openOrders.cancelAll"] = [](const std::string& id, const std::string&) {
+    return StubVenue::Success(id, "[]");
+  };
+  REQUIRE(fixture.gateway->Start().ok());
+  REQUIRE(fixture.Until([&] { return fixture.gateway->is_order_entry_up(); }));
+  for (const char* id : {"a1", "a2", "a3", "a4", "waits"}) {
+    REQUIRE(fixture.gateway->Place(GatewayFixture::Buy(id)).ok());
+  }
+  REQUIRE(fixture.Until([&] { return placed == 4; }));
+  is_refusing = false;
+  for (int i = 0; i < 10 && !fixture.gateway->is_private_stream_up(); ++i) {
+    fixture.Pass(100 * kNanosPerMilli);
+  }
+  REQUIRE(fixture.gateway->is_private_stream_up());
+  REQUIRE(fixture.gateway->Cancel(GatewayFixture::CancelOf("a1")).ok());
+  REQUIRE(fixture.gateway->Cancel(GatewayFixture::CancelOf("other")).ok());
+  REQUIRE(fixture.Until([&] { return session_cancels == 1; }));
+  fixture.Settle();
+  CHECK(rest_cancels == 0);
+  CHECK(session_cancels == 1);
+  // Canceling all does away with what has not left yet.
+  REQUIRE(fixture.gateway->CancelAll(RequestId(9), InstrumentId(0)).ok());
+  CHECK(WaitForEnd(fixture, 9).is_ok);
+  REQUIRE(fixture.log.Count<OrderRejected>() == 1);
+  CHECK(fixture.log.All<OrderRejected>()[0].client_order_id == "waits");
+  CHECK(fixture.log.All<OrderRejected>()[0].reason == RejectReason::kNotSent);
+  CHECK(placed == 4);
 }
 
 TEST_CASE("rest orders: without the fallback nothing is sent while the WS API is down",

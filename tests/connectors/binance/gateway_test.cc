@@ -484,12 +484,20 @@ TEST_CASE("gateway: the venue's shutdown notice renews the session after what is
     open_id = id;
     return std::string();
   };
+  int cancel_count = 0;
+  fixture.venue.methods["order.cancel"] = [&](const std::string& id, const std::string&) {
+    ++cancel_count;
+    return StubVenue::Success(id, CanceledResult("a1"));
+  };
   SECTION("in flight") {
     REQUIRE(fixture.gateway->Place(GatewayFixture::Buy("a1")).ok());
     REQUIRE(fixture.Until([&] { return !open_id.empty(); }));
     fixture.venue.session->Send("{\"event\":{\"e\":\"serverShutdown\",\"E\":1}}");
     fixture.Settle();
     CHECK(fixture.venue.session_count == 1);
+    // A cancel follows its placement although new orders go elsewhere by now.
+    REQUIRE(fixture.gateway->Cancel(GatewayFixture::CancelOf("a1")).ok());
+    REQUIRE(fixture.Until([&] { return cancel_count == 1; }));
     fixture.venue.session->Send(StubVenue::Success(open_id, PlacedResult("a1")));
     REQUIRE(fixture.Until([&] { return fixture.log.Count<OrderAccepted>() == 1; }));
   }

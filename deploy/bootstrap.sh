@@ -14,7 +14,7 @@ packages=(
   libabsl-dev libboost1.81-dev libcli11-dev libsimdjson-dev libsqlite3-dev libssl-dev
   libtomlplusplus-dev nlohmann-json3-dev zlib1g-dev
   # tests and benchmarks
-  catch2 libbenchmark-dev librapidcheck-dev python3-minimal sqlite3
+  catch2 libbenchmark-dev python3-minimal sqlite3
   # keys of the demo, HTTPS, the control port of the simulated venue by hand
   ca-certificates curl openssl
   "$@"

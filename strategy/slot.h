@@ -85,10 +85,20 @@ struct Slot {
   Side entry_side = Side::kBuy;
   SlotState state = SlotState::kFree;
   Price entry_price;   // where the entry was (or is to be) placed
-  Quantity held;       // position from entry fills minus exit fills, including dust
+  Quantity held;       // entry fills less their base commission, minus exit fills: whole lots
   Notional held_cost;  // quote paid (or received) for `held`, entry fees in quote included
   // Post-only rejects in a row; the strategy backs off a tick per reject, bounded (G9).
   int32_t post_only_reject_count = 0;
+};
+
+// What belongs to no slot: parts of a lot that a commission in the base asset left over, and
+// holdings too small to be sold by themselves. They join the next entry, so that nothing is lost
+// and no slot waits for an exit that cannot be placed. Positive: base held; negative: base owed
+// (shorts). `cost` has the sign of `base`.
+struct SlotRest {
+  Decimal base;
+  Notional cost;
+  friend bool operator==(const SlotRest&, const SlotRest&) = default;
 };
 
 std::string_view ToText(SlotState state);

@@ -19,6 +19,7 @@ AccountBooks::AccountBooks(const Instrument& instrument, const RecoveredState& r
       position_(recovered.position),
       start_realized_pnl_(recovered.position.realized_pnl()) {
   for (const Slot& slot : recovered.slots) slots_.Restore(slot);
+  slots_.RestoreRest(recovered.slot_rest);
   std::vector<VenueTradeId> ids = recovered.recent_trade_ids;
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
@@ -44,6 +45,7 @@ void AccountBooks::BookOwn(const Fill& fill, SlotKey slot_key, Booked& booked) {
   booked.record.order.reset();
   booked.record.slot = booked.slot_result.slot;
   booked.record.transaction = MakeFillTransaction(instrument_, fill);
+  booked.record.slot_rest = slots_.rest();
   booked.record.instrument = instrument_.id;
   booked.record.position = position_;
   booked.ledger_status = ledger_.Apply(booked.record.transaction);
@@ -60,6 +62,7 @@ void AccountBooks::BookForeign(const Fill& fill, Booked& booked) {
   booked.record.slot.reset();
   booked.record.transaction = MakeFillTransaction(instrument_, fill);
   booked.record.transaction.reason = InlineString<64>("fill of an order that is not ours");
+  booked.record.slot_rest = slots_.rest();
   booked.record.instrument = instrument_.id;
   booked.record.position = position_;
   booked.ledger_status = ledger_.Apply(booked.record.transaction);
@@ -67,6 +70,13 @@ void AccountBooks::BookForeign(const Fill& fill, Booked& booked) {
 
 absl::Status AccountBooks::BookWallet(const LedgerTransaction& transaction) {
   return ledger_.Apply(transaction);
+}
+
+Quantity AccountBooks::inventory() const {
+  const Decimal base = instrument_.ToDecimal(position_.quantity()) -
+                       ledger_.Balance(LedgerAccount::kFees, instrument_.base_asset);
+  const Quantity lots = instrument_.RoundQuantity(base.Absolute(), Rounding::kNearest);
+  return base.is_negative() ? -lots : lots;
 }
 
 void AccountBooks::OnBalance(const BalanceReport& report) {

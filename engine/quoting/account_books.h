@@ -51,7 +51,11 @@ class AccountBooks {
   SlotBook& slots() { return slots_; }
   const SlotBook& slots() const { return slots_; }
   const Ledger& ledger() const { return ledger_; }
+  // The signed sum of our fills: what the venue's list of trades adds up to.
   const Position& position() const { return position_; }
+  // The position less all commissions taken in the base asset, to the nearest lot: what is really
+  // held. Limits and the strategy steer by it; without such commissions it is the position.
+  Quantity inventory() const;
   Decimal Wallet(AssetCode asset) const { return ledger_.Balance(LedgerAccount::kWallet, asset); }
 
   Notional volume() const { return volume_; }  // of this run

@@ -47,6 +47,7 @@ struct FillRecord {
   Fill fill;
   std::optional<Order> order;  // after the fill; nullopt for a fill of an order that is not ours
   std::optional<Slot> slot;    // after the fill
+  SlotRest slot_rest = {};     // after the fill
   LedgerTransaction transaction;
   InstrumentId instrument;
   Position position;  // after the fill
@@ -55,6 +56,7 @@ struct FillRecord {
 struct SlotRecord {
   InstrumentId instrument;
   Slot slot;
+  SlotRest slot_rest = {};  // after the change
 };
 
 struct MemoryRecord {
@@ -81,6 +83,7 @@ struct RiskRecord {
 struct RecoveredState {
   std::vector<Order> open_orders;  // not final when last recorded
   std::vector<Slot> slots;         // not free
+  SlotRest slot_rest;
   StrategyMemory memory;
   Position position;
   Ledger ledger;

@@ -8,9 +8,9 @@
 namespace holdfast {
 namespace {
 
-// A sell may be smaller than the target by what the venue took as fee in the base asset; at most
-// this part of it.
-constexpr int64_t kMaxBaseFeeParts = 50;  // 1/50
+// A sell may be smaller than the target by what the wallet lacks for it; at most this part, or one
+// lot.
+constexpr int64_t kMaxMissingParts = 50;  // 1/50
 
 }  // namespace
 
@@ -61,7 +61,7 @@ void QuotingLoop::Core::ComputeTarget() {
   view.are_buys_allowed = !risk_monitor_.is_active();
   view.are_entries_allowed = !risk_monitor_.is_active();
   Inventory inventory;
-  inventory.position = books_.position().quantity();
+  inventory.position = books_.inventory();
   inventory.target_position =
       instrument_.RoundQuantity(options_.target_position, Rounding::kNearest);
   inventory.max_position = instrument_.RoundQuantity(limits_.max_position, Rounding::kDown);
@@ -141,7 +141,7 @@ ExposureView QuotingLoop::Core::MakeExposure() const {
   view.best_bid = touch->bid_price;
   view.best_ask = touch->ask_price;
   view.is_risk_mode_active = risk_monitor_.is_active();
-  view.position = books_.position().quantity();
+  view.position = books_.inventory();
   view.live_buy = orders_.live_buy();
   view.live_sell = orders_.live_sell();
   view.open_order_count = orders_.live_count();
@@ -214,10 +214,12 @@ OrderCandidate QuotingLoop::Core::MakeCandidate(const TargetOrder& target,
                                              target.quantity.lots() / slot->held.lots()));
   }
   if (order.side == Side::kSell) {
-    // Fees in the base asset leave a little less than was bought: sell what is there.
+    // The slot holds what its entries brought less their commissions. Should the wallet have a
+    // little less all the same, what is there is sold.
     const Quantity available = instrument_.RoundQuantity(view.available_base, Rounding::kDown);
     const Quantity missing = order.quantity - available;
-    if (missing.is_positive() && missing.lots() * kMaxBaseFeeParts <= order.quantity.lots()) {
+    const int64_t most = std::max<int64_t>(1, order.quantity.lots() / kMaxMissingParts);
+    if (missing.is_positive() && missing.lots() <= most && available.is_positive()) {
       order.quantity = available;
     }
   }
@@ -341,7 +343,50 @@ int QuotingLoop::Core::RunCleanup() {
                     [&key](const TargetOrder& order) { return order.key == key; });
     if (!is_wanted) books_.slots().ClearPostOnlyRejects(key);
   }
+  return work + SettleSlots();
+}
+
+// Slots without a live order: what is not really there (commissions on exits) is taken off, and
+// what is too little to be sold leaves the slot for the rest, which the next entry takes up.
+int QuotingLoop::Core::SettleSlots() {
+  if (records_.room() < kMaxSlots) return 0;
+  int work = 0;
+  for (size_t i = books_.slots().slots().size(); i > 0; --i) {
+    const Slot& slot = books_.slots().slots()[i - 1];
+    if (slot.state != SlotState::kFilled) continue;
+    const SlotKey key{.line = slot.line, .entry_side = slot.entry_side};
+    const Price entry = slot.entry_price;
+    const Price aim = entry.PlusTicks(memory_.interval_ticks * Sign(key.entry_side));
+    const Price price = aim.ticks() > 0 ? aim : entry;
+    const bool is_dust = price.ticks() > 0 && slot.held < instrument_.MinQuantityAt(price);
+    const bool is_short_of_base =
+        !books_.slots().rest().base.is_zero() &&
+        books_.slots().rest().base.is_negative() == (key.entry_side == Side::kBuy);
+    if ((!is_dust && !is_short_of_base) || HasLiveOrder(key)) continue;
+    Slot after = slot;
+    const bool is_covered = books_.slots().CoverRest(key, instrument_);
+    const Slot* left = books_.slots().Find(key);
+    const bool is_still_dust = left != nullptr && price.ticks() > 0 && left->held.is_positive() &&
+                               left->held < instrument_.MinQuantityAt(price);
+    const bool is_released = is_still_dust && books_.slots().ReleaseToRest(key, instrument_);
+    if (!is_covered && !is_released) continue;
+    left = books_.slots().Find(key);
+    after.state = left != nullptr ? left->state : SlotState::kFree;
+    after.held = left != nullptr ? left->held : Quantity();
+    after.held_cost = left != nullptr ? left->held_cost : Notional();
+    records_.Push(SlotRecord{
+        .instrument = instrument_.id, .slot = after, .slot_rest = books_.slots().rest()});
+    needs_decision_ = true;
+    ++work;
+  }
   return work;
+}
+
+bool QuotingLoop::Core::HasLiveOrder(SlotKey key) const {
+  return std::any_of(orders_.live().begin(), orders_.live().end(), [&](uint32_t position) {
+    const SlotKey other = orders_.at(position).key();
+    return other.line == key.line && other.entry_side == key.entry_side;
+  });
 }
 
 }  // namespace holdfast

@@ -10,7 +10,7 @@
 namespace holdfast {
 
 // Keeps what the engine has not taken yet and hands it over in order. Nothing is ever dropped:
-//   fills and ledger bookings  wait in a queue; the loop stops reading events of the engine before
+//   fills, slots and bookings   wait in a queue; the loop stops reading events of the engine before
 //                              it is full (room())
 //   orders, memory, risk       only the newest state counts: at most one each waits
 // Fills go first, then orders: an order's state must never be stored ahead of a fill it contains.
@@ -22,6 +22,7 @@ class RecordQueue {
 
   // REQUIRES: room() > 0.
   void Push(const FillRecord& record) { queue_.push().emplace<FillRecord>(record); }
+  void Push(const SlotRecord& record) { queue_.push().emplace<SlotRecord>(record); }
   void Push(const LedgerRecord& record) { queue_.push().emplace<LedgerRecord>(record); }
   void Set(const MemoryRecord& record) {
     memory_ = record;
@@ -42,7 +43,7 @@ class RecordQueue {
  private:
   bool FlushAll(Engine& engine, OrderTable& orders);
 
-  FixedQueue<std::variant<LedgerRecord, FillRecord>> queue_;
+  FixedQueue<std::variant<LedgerRecord, FillRecord, SlotRecord>> queue_;
   MemoryRecord memory_;
   RiskRecord risk_;
   bool has_memory_ = false;

@@ -23,6 +23,18 @@ Notional EntryCost(const Instrument& instrument, const Fill& fill) {
   return fill.side == Side::kBuy ? value + fee : value - fee;
 }
 
+// The same for a part given in base units.
+Notional ShareOf(Notional cost, Decimal part, Decimal whole) {
+  if (part == whole) return cost;
+  HF_ASSERT(whole.is_positive());
+  return Notional::FromUnits(Decimal::Checked(DivideRounded(
+      static_cast<__int128>(cost.units()) * part.units(), whole.units(), Rounding::kNearest)));
+}
+
+Decimal BaseFee(const Instrument& instrument, const Fill& fill) {
+  return fill.fee_asset == instrument.base_asset ? fill.fee : Decimal();
+}
+
 Slot EmptySlot(SlotKey key) {
   Slot slot;
   slot.line = key.line;
@@ -114,13 +126,21 @@ SlotBook::FillResult SlotBook::OnFill(SlotKey key, const Instrument& instrument,
     result.unallocated = fill.quantity;
     return result;
   }
+  const Decimal base_fee = BaseFee(instrument, fill);
   if (!key.is_exit) {
-    slot->held += fill.quantity;
-    slot->held_cost += EntryCost(instrument, fill);
+    const int64_t sign = Sign(key.entry_side);
+    AddToRest(instrument.ToDecimal(fill.quantity) * sign - base_fee,
+              EntryCost(instrument, fill) * sign);
+    TakeFromRest(*slot, instrument);
     if (slot->entry_price.ticks() == 0) slot->entry_price = fill.price;
-    result.is_legal = Apply(*slot, SlotEvent::kEntryFilled);
+    // Not a whole lot after commissions: the slot holds nothing yet.
+    if (slot->held.is_positive()) result.is_legal = Apply(*slot, SlotEvent::kEntryFilled);
     result.slot = *slot;
+    RemoveIfIdle(*slot);
     return result;
+  }
+  if (!base_fee.is_zero()) {
+    AddToRest(-base_fee, -Multiply(instrument.ToDecimal(fill.price), base_fee, Rounding::kNearest));
   }
   const Quantity closed = std::min(fill.quantity, slot->held);
   result.unallocated = fill.quantity - closed;
@@ -136,6 +156,68 @@ SlotBook::FillResult SlotBook::OnFill(SlotKey key, const Instrument& instrument,
   result.slot = *slot;
   RemoveIfIdle(*slot);
   return result;
+}
+
+// Of opposite signs, the smaller one closes a part of the larger, each at its own average cost.
+void SlotBook::AddToRest(Decimal base, Notional cost) {
+  const bool is_opposite =
+      !base.is_zero() && !rest_.base.is_zero() && base.is_positive() != rest_.base.is_positive();
+  if (!is_opposite) {
+    rest_.base += base;
+    rest_.cost += cost;
+    return;
+  }
+  const Decimal added = base.Absolute();
+  const Decimal there = rest_.base.Absolute();
+  const Decimal closed = std::min(added, there);
+  rest_.cost = ShareOf(rest_.cost, there - closed, there) + ShareOf(cost, added - closed, added);
+  rest_.base += base;
+}
+
+void SlotBook::TakeFromRest(Slot& slot, const Instrument& instrument) {
+  const bool is_long = slot.entry_side == Side::kBuy;
+  if (rest_.base.is_zero() || rest_.base.is_positive() != is_long) return;
+  const Decimal there = rest_.base.Absolute();
+  const Quantity lots = instrument.RoundQuantity(there, Rounding::kDown);
+  if (!lots.is_positive()) return;
+  const Decimal taken = instrument.ToDecimal(lots);
+  const Notional cost = ShareOf(rest_.cost, taken, there);
+  slot.held += lots;
+  slot.held_cost += cost * Sign(slot.entry_side);
+  rest_.base -= taken * Sign(slot.entry_side);
+  rest_.cost -= cost;
+}
+
+void SlotBook::MoveToRest(Slot& slot, Quantity lots, const Instrument& instrument) {
+  const Notional cost = ShareOf(slot.held_cost, lots, slot.held);
+  slot.held -= lots;
+  slot.held_cost -= cost;
+  AddToRest(instrument.ToDecimal(lots) * Sign(slot.entry_side), cost * Sign(slot.entry_side));
+  if (!slot.held.is_zero()) return;
+  const bool is_closed = Apply(slot, SlotEvent::kPositionClosed);
+  HF_ASSERT(is_closed);
+}
+
+bool SlotBook::CoverRest(SlotKey key, const Instrument& instrument) {
+  Slot* slot = FindMutable(key);
+  if (slot == nullptr || !slot->held.is_positive() || rest_.base.is_zero()) return false;
+  if (rest_.base.is_positive() == (slot->entry_side == Side::kBuy)) return false;
+  const Quantity lots = instrument.RoundQuantity(rest_.base.Absolute(), Rounding::kUp);
+  // A short covers what is whole only: nothing that is held in excess has to be sold.
+  const Quantity whole = instrument.RoundQuantity(rest_.base.Absolute(), Rounding::kDown);
+  const Quantity moved = std::min(slot->entry_side == Side::kBuy ? lots : whole, slot->held);
+  if (!moved.is_positive()) return false;
+  MoveToRest(*slot, moved, instrument);
+  RemoveIfIdle(*slot);
+  return true;
+}
+
+bool SlotBook::ReleaseToRest(SlotKey key, const Instrument& instrument) {
+  Slot* slot = FindMutable(key);
+  if (slot == nullptr || !slot->held.is_positive()) return false;
+  MoveToRest(*slot, slot->held, instrument);
+  RemoveIfIdle(*slot);
+  return true;
 }
 
 void SlotBook::CountPostOnlyReject(SlotKey key) {

@@ -89,9 +89,13 @@ void MemoryStore::Apply(const FillRecord& record) {
   const absl::Status booked = state_.ledger.Apply(record.transaction);
   HF_ASSERT(booked.ok());
   state_.position = record.position;
+  state_.slot_rest = record.slot_rest;
 }
 
-void MemoryStore::Apply(const SlotRecord& record) { PutSlot(record.slot); }
+void MemoryStore::Apply(const SlotRecord& record) {
+  PutSlot(record.slot);
+  state_.slot_rest = record.slot_rest;
+}
 
 void MemoryStore::Apply(const MemoryRecord& record) { state_.memory = record.memory; }
 

@@ -125,6 +125,19 @@ absl::Status LoadSlots(SqliteConnection& connection, int64_t instrument_key,
   }
 }
 
+absl::Status LoadSlotRest(SqliteConnection& connection, int64_t instrument_key,
+                          RecoveredState& state) {
+  HF_ASSIGN_OR_RETURN(
+      SqliteStatement rest,
+      connection.Prepare("SELECT base_e8, cost_e8 FROM slot_rest WHERE instrument_key = ?"));
+  HF_RETURN_IF_ERROR(rest.Bind(instrument_key));
+  HF_ASSIGN_OR_RETURN(const bool has_row, rest.Step());
+  if (!has_row) return absl::OkStatus();
+  state.slot_rest = {.base = Decimal::FromUnits(rest.ColumnInt(0)),
+                     .cost = Notional::FromUnits(rest.ColumnInt(1))};
+  return absl::OkStatus();
+}
+
 absl::Status LoadMemoryAndPosition(SqliteConnection& connection, int64_t instrument_key,
                                    RecoveredState& state) {
   HF_ASSIGN_OR_RETURN(SqliteStatement memory,
@@ -224,6 +237,7 @@ absl::StatusOr<RecoveredState> LoadRecoveredState(SqliteConnection& connection,
   absl::Status status = LoadInfo(connection, state);
   if (status.ok()) status = LoadOpenOrders(connection, options, state);
   if (status.ok()) status = LoadSlots(connection, instrument_key, state);
+  if (status.ok()) status = LoadSlotRest(connection, instrument_key, state);
   if (status.ok()) status = LoadMemoryAndPosition(connection, instrument_key, state);
   if (status.ok()) status = LoadRisk(connection, state);
   if (status.ok()) status = LoadLedger(connection, state);

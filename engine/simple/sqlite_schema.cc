@@ -60,6 +60,7 @@ absl::Status WriteNewFile(const std::string& path, const StoreOptions& options,
   HF_RETURN_IF_ERROR(connection.Execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON"));
   HF_RETURN_IF_ERROR(connection.Begin());
   HF_RETURN_IF_ERROR(connection.Execute(std::string(kStoreTablesSql)));
+  HF_RETURN_IF_ERROR(connection.Execute(std::string(kSlotRestTableSql)));
   HF_ASSIGN_OR_RETURN(
       SqliteStatement insert,
       connection.Prepare("INSERT INTO store_info (id, venue, account, symbol, created_time_ns, "
@@ -106,10 +107,24 @@ absl::Status CheckVersion(SqliteConnection& connection, const std::string& path)
         absl::StrCat("store: written by a newer version: path=", path, " version=", version,
                      " known_version=", kStoreSchemaVersion, "; start the newer program"));
   }
-  if (version != kStoreSchemaVersion) {
+  if (version != kStoreSchemaVersion && version != kOldestSchemaVersion) {
     return Damaged(path, absl::StrCat("impossible version ", version));
   }
   return absl::OkStatus();
+}
+
+// Version 1 had no rest. CRASH: the old version whole, or the new one.
+absl::Status Upgrade(SqliteConnection& connection) {
+  HF_ASSIGN_OR_RETURN(const int64_t version, connection.QueryInt("PRAGMA user_version"));
+  if (version == kStoreSchemaVersion) return absl::OkStatus();
+  HF_RETURN_IF_ERROR(connection.Begin());
+  absl::Status status = connection.Execute(std::string(kSlotRestTableSql));
+  if (status.ok()) {
+    status = connection.Execute(absl::StrCat("PRAGMA user_version = ", kStoreSchemaVersion));
+  }
+  if (status.ok()) status = connection.Commit();
+  if (!status.ok()) connection.RollBack();
+  return status;
 }
 
 absl::Status CheckSoundness(SqliteConnection& connection, const std::string& path) {
@@ -209,7 +224,7 @@ absl::Status ConvertColumn(SqliteConnection& connection, const GridColumn& colum
 }
 
 absl::Status MoveLiveRows(SqliteConnection& connection, const Grid& from, const Grid& to) {
-  for (const char* table : {"slots", "strategy_memory", "positions"}) {
+  for (const char* table : {"slots", "slot_rest", "strategy_memory", "positions"}) {
     HF_RETURN_IF_ERROR(connection.Execute(
         absl::StrCat("UPDATE ", table, " SET instrument_key = ", to.instrument_key,
                      " WHERE instrument_key = ", from.instrument_key)));
@@ -292,7 +307,8 @@ absl::StatusOr<SqliteConnection> OpenStoreFile(const StoreOptions& options) {
 absl::Status CheckStoreFile(SqliteConnection& connection, const StoreOptions& options) {
   HF_RETURN_IF_ERROR(WithAdvice(CheckVersion(connection, options.path), options.path));
   HF_RETURN_IF_ERROR(WithAdvice(CheckSoundness(connection, options.path), options.path));
-  return WithAdvice(CheckIdentity(connection, options), options.path);
+  HF_RETURN_IF_ERROR(WithAdvice(CheckIdentity(connection, options), options.path));
+  return WithAdvice(Upgrade(connection), options.path);
 }
 
 absl::StatusOr<int64_t> AdoptGrid(SqliteConnection& connection, const Instrument& instrument) {

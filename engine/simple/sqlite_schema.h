@@ -11,7 +11,8 @@ namespace holdfast {
 
 // The file format of SqliteStore: docs/store_format.md describes every table. The version is in
 // user_version, the mark that a file is one of ours in application_id.
-inline constexpr int64_t kStoreSchemaVersion = 1;
+inline constexpr int64_t kStoreSchemaVersion = 2;
+inline constexpr int64_t kOldestSchemaVersion = 1;          // brought up to date when it is opened
 inline constexpr int64_t kStoreApplicationId = 0x48464c44;  // "HFLD"
 
 // Which order states are final, as SQL; the partial indexes use the same words.
@@ -27,7 +28,7 @@ absl::Status CreateStoreFile(const StoreOptions& options, const Clock& clock);
 absl::StatusOr<SqliteConnection> OpenStoreFile(const StoreOptions& options);
 
 // Whether the file is ours, of this version, sound, and belongs to options' venue, account and
-// symbol. Errors as Store::Open().
+// symbol. An older version is brought up to date. Errors as Store::Open().
 absl::Status CheckStoreFile(SqliteConnection& connection, const StoreOptions& options);
 
 // Makes options.instrument's grid the current one and returns its key. When the tick or lot size

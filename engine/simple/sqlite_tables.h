@@ -4,9 +4,17 @@
 
 namespace holdfast {
 
-// Version 1 of the store's tables; docs/store_format.md explains units and rules. The CHECKs and
+// Version 2 of the store's tables; docs/store_format.md explains units and rules. The CHECKs and
 // triggers state again what the engine asserts: a row that breaks an invariant must not be stored,
 // whoever writes it.
+inline constexpr std::string_view kSlotRestTableSql = R"sql(
+CREATE TABLE slot_rest (
+  instrument_key INTEGER PRIMARY KEY REFERENCES instruments,
+  base_e8        INTEGER NOT NULL,
+  cost_e8        INTEGER NOT NULL
+) STRICT;
+)sql";
+
 inline constexpr std::string_view kStoreTablesSql = R"sql(
 CREATE TABLE store_info (
   id                    INTEGER PRIMARY KEY CHECK (id = 1),

@@ -40,6 +40,9 @@ constexpr std::string_view kPutPosition =
     "INSERT OR REPLACE INTO positions (instrument_key, quantity_lots, cost_e8, realized_pnl_e8) "
     "VALUES (?, ?, ?, ?)";
 
+constexpr std::string_view kPutSlotRest =
+    "INSERT OR REPLACE INTO slot_rest (instrument_key, base_e8, cost_e8) VALUES (?, ?, ?)";
+
 constexpr std::string_view kPutRisk =
     "INSERT OR REPLACE INTO risk_state (id, is_risk_mode_active, is_paused, is_killed, since_ns, "
     "breaker_open_until_ns, reason) VALUES (1, ?, ?, ?, ?, ?, ?)";
@@ -73,6 +76,7 @@ absl::StatusOr<SqliteWriter> SqliteWriter::Create(SqliteConnection& connection,
       {&writer.put_order_, kPutOrder},
       {&writer.put_slot_, kPutSlot},
       {&writer.delete_slot_, kDeleteSlot},
+      {&writer.put_slot_rest_, kPutSlotRest},
       {&writer.put_memory_, kPutMemory},
       {&writer.put_position_, kPutPosition},
       {&writer.put_risk_, kPutRisk},
@@ -104,12 +108,16 @@ absl::Status SqliteWriter::Write(const FillRecord& record) {
   HF_RETURN_IF_ERROR(WriteFill(record));
   if (record.order.has_value()) HF_RETURN_IF_ERROR(WriteOrder(*record.order));
   if (record.slot.has_value()) HF_RETURN_IF_ERROR(WriteSlot(*record.slot));
+  HF_RETURN_IF_ERROR(WriteSlotRest(record.slot_rest));
   HF_RETURN_IF_ERROR(WriteTransaction(record.transaction));
   return put_position_.Run(instrument_key_, record.position.quantity().lots(),
                            record.position.cost().units(), record.position.realized_pnl().units());
 }
 
-absl::Status SqliteWriter::Write(const SlotRecord& record) { return WriteSlot(record.slot); }
+absl::Status SqliteWriter::Write(const SlotRecord& record) {
+  HF_RETURN_IF_ERROR(WriteSlot(record.slot));
+  return WriteSlotRest(record.slot_rest);
+}
 
 absl::Status SqliteWriter::Write(const MemoryRecord& record) {
   const StrategyMemory& memory = record.memory;
@@ -156,6 +164,10 @@ absl::Status SqliteWriter::WriteSlot(const Slot& slot) {
   return put_slot_.Run(instrument_key_, int64_t{slot.line}, StoreText(slot.entry_side),
                        StoreText(slot.state), slot.entry_price.ticks(), slot.held.lots(),
                        slot.held_cost.units(), int64_t{slot.post_only_reject_count});
+}
+
+absl::Status SqliteWriter::WriteSlotRest(const SlotRest& rest) {
+  return put_slot_rest_.Run(instrument_key_, rest.base.units(), rest.cost.units());
 }
 
 absl::Status SqliteWriter::WriteTransaction(const LedgerTransaction& transaction) {

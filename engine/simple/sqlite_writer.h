@@ -36,6 +36,7 @@ class SqliteWriter {
   absl::Status WriteOrder(const Order& order);
   absl::Status WriteFill(const FillRecord& record);
   absl::Status WriteSlot(const Slot& slot);
+  absl::Status WriteSlotRest(const SlotRest& rest);
   absl::Status WriteTransaction(const LedgerTransaction& transaction);
 
   Instrument instrument_;
@@ -45,6 +46,7 @@ class SqliteWriter {
   SqliteStatement put_order_;
   SqliteStatement put_slot_;
   SqliteStatement delete_slot_;
+  SqliteStatement put_slot_rest_;
   SqliteStatement put_memory_;
   SqliteStatement put_position_;
   SqliteStatement put_risk_;

@@ -104,6 +104,10 @@ Simulation::Simulation(const Plan& plan)
   account.taker_fee_rate = Decimal::FromUnits(40'000);
   account.balances = {{AssetCode("BTC"), Decimal::FromInteger(1), Decimal()},
                       {AssetCode("USDT"), Decimal::FromInteger(50'000), Decimal()}};
+  if (plan.has_only_quote) {
+    account.maker_fee_rate = Decimal::FromUnits(100'000);
+    account.balances[0].free = Decimal();
+  }
   const auto account_id = venue_.AddAccount(account);
   HF_ASSERT(account_id.ok());
   account_ = *account_id;
@@ -350,12 +354,15 @@ std::string Simulation::CompareBooks() {
   if (static_cast<int64_t>(stored->recent_trade_ids.size()) != trade_count) {
     return absl::StrCat("fills stored=", stored->recent_trade_ids.size(), " venue=", trade_count);
   }
-  // Every fill found its slot, however it was found.
-  Quantity held;
-  for (const Slot& slot : stored->slots) held += slot.held * Sign(slot.entry_side);
-  if (held != stored->position.quantity()) {
-    return absl::StrCat("slots hold ", held.lots(),
-                        " position=", stored->position.quantity().lots());
+  // Every fill found its slot, however it was found; commissions in the base asset are off them.
+  Decimal held = stored->slot_rest.base;
+  for (const Slot& slot : stored->slots) {
+    held += instrument_.ToDecimal(slot.held) * Sign(slot.entry_side);
+  }
+  const Decimal base_fees = stored->ledger.Balance(LedgerAccount::kFees, instrument_.base_asset);
+  if (held != bought_minus_sold - base_fees) {
+    return absl::StrCat("slots and rest hold ", held.ToText(), " position=", position.ToText(),
+                        " base fees=", base_fees.ToText());
   }
   HF_ASSERT(disk_->Close().ok());
   return "";

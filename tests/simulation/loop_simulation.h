@@ -26,6 +26,7 @@ struct Plan {
   bool has_event_faults = true;      // duplicated, reordered, missing, cut
   bool has_crashes = true;           // the process dies and is started again on what was stored
   bool has_forgetful_venue = false;  // the venue forgets open orders once
+  bool has_only_quote = false;  // no base inventory, and 0.1 % of each purchase is taken in base
   int64_t fault_ns = 20 * kNanosPerSecond;
 };
 

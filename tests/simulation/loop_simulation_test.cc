@@ -19,6 +19,7 @@ Plan PlanOf(uint64_t seed) {
   plan.has_event_faults = seed % 5 != 2;
   plan.has_crashes = seed % 5 != 3;
   plan.has_forgetful_venue = seed % 7 == 0;
+  plan.has_only_quote = seed % 11 == 0;
   return plan;
 }
 

@@ -151,6 +151,31 @@ TEST_CASE("sqlite store: a newer version is refused", "[simple][sqlite]") {
   CHECK_THAT(std::string(refused.message()), Contains("newer version"));
 }
 
+TEST_CASE("sqlite store: a file of the first version is brought up to date", "[simple][sqlite]") {
+  DiskBench bench;
+  bench.Fill(5);
+  REQUIRE(bench.Sql("DROP TABLE slot_rest; PRAGMA user_version = 1").ok());
+  {
+    SqliteStore store(bench.options, bench.clock);
+    const auto recovered = store.Open();
+    REQUIRE(recovered.ok());
+    CHECK(recovered->slot_rest == SlotRest{});
+    SlotRecord slot;
+    slot.instrument = bench.options.instrument.id;
+    slot.slot.line = 7;
+    slot.slot_rest = {.base = Decimal::FromUnits(-900), .cost = Decimal::FromUnits(-45)};
+    const StampedRecord record = {1, slot};
+    REQUIRE(store.Append({&record, 1}).ok());
+    REQUIRE(store.Close().ok());
+  }
+  CHECK(bench.SqlInt("PRAGMA user_version") == kStoreSchemaVersion);
+  SqliteStore store(bench.options, bench.clock);
+  const auto recovered = store.Open();
+  REQUIRE(recovered.ok());
+  CHECK(recovered->slot_rest.base == Decimal::FromUnits(-900));
+  CHECK(recovered->slot_rest.cost == Decimal::FromUnits(-45));
+}
+
 TEST_CASE("sqlite store: another account, venue or symbol is refused", "[simple][sqlite]") {
   DiskBench bench;
   bench.Fill(5);

@@ -93,6 +93,8 @@ std::string Describe(const RecoveredState& state) {
   std::string out;
   for (const Order& order : state.open_orders) Line(out, order);
   for (const Slot& slot : state.slots) Line(out, slot);
+  absl::StrAppend(&out, "slot_rest ", state.slot_rest.base.units(), " ",
+                  state.slot_rest.cost.units(), "\n");
   absl::StrAppend(&out, "memory ", state.memory.has_anchor, " ", state.memory.anchor.ticks(), " ",
                   state.memory.interval_ticks, "\n");
   absl::StrAppend(&out, "position ", state.position.quantity().lots(), " ",
@@ -207,6 +209,8 @@ StoreRecord RecordMaker::MakeFill(Order* order) {
                        .held = order->filled,
                        .held_cost = Notional::FromUnits(prng_.Between(1, 1'000'000'000))};
   }
+  record.slot_rest = {.base = Decimal::FromUnits(prng_.Between(-900, 900)),
+                      .cost = Notional::FromUnits(prng_.Between(-500, 500))};
   record.transaction = MakeFillTransaction(instrument_, fill);
   position_.Apply(instrument_, fill);
   record.position = position_;
@@ -221,7 +225,9 @@ StoreRecord RecordMaker::MakeSlot() {
   slot.entry_price = Price::FromTicks(prng_.Between(1, 9'000'000));
   slot.post_only_reject_count = static_cast<int32_t>(prng_.Below(4));
   if (slot.state == SlotState::kFilled) slot.held = Quantity::FromLots(prng_.Between(1, 999));
-  return SlotRecord{.instrument = instrument_.id, .slot = slot};
+  const SlotRest rest = {.base = Decimal::FromUnits(prng_.Between(-900, 900)),
+                         .cost = Notional::FromUnits(prng_.Between(-500, 500))};
+  return SlotRecord{.instrument = instrument_.id, .slot = slot, .slot_rest = rest};
 }
 
 StoreRecord RecordMaker::MakeRare() {

@@ -80,14 +80,40 @@ Quantity AccountBooks::inventory() const {
 }
 
 void AccountBooks::OnBalance(const BalanceReport& report) {
-  for (AssetBalance& balance : balances_) {
-    if (balance.asset != report.asset) continue;
-    balance.free = report.free;
-    balance.locked = report.locked;
+  for (size_t i = 0; i < balances_.size(); ++i) {
+    if (balances_[i].asset != report.asset) continue;
+    balances_[i].free = report.free;
+    balances_[i].locked = report.locked;
+    seen_in_list_[i] = balance_list_;
     return;
   }
-  if (balances_.full()) return;  // shown and compared are the first kMaxAssets only
+  const bool is_needed = IsNeeded(report.asset);
+  if (!is_needed && balances_.size() >= kMaxOtherBalances) return;
+  if (balances_.full()) return;  // the ledger could not book it either
+  seen_in_list_[balances_.size()] = balance_list_;
   balances_.push_back({.asset = report.asset, .free = report.free, .locked = report.locked});
+}
+
+void AccountBooks::EndBalanceList() {
+  for (size_t i = 0; i < balances_.size(); ++i) {
+    if (seen_in_list_[i] == balance_list_) continue;
+    balances_[i].free = Decimal();
+    balances_[i].locked = Decimal();
+  }
+  for (const AssetCode asset : ledger_.assets()) {
+    const bool is_listed =
+        std::any_of(balances_.begin(), balances_.end(),
+                    [&asset](const AssetBalance& balance) { return balance.asset == asset; });
+    if (is_listed || balances_.full()) continue;
+    seen_in_list_[balances_.size()] = balance_list_;
+    balances_.push_back({.asset = asset, .free = Decimal(), .locked = Decimal()});
+  }
+}
+
+bool AccountBooks::IsNeeded(AssetCode asset) const {
+  if (asset == instrument_.base_asset || asset == instrument_.quote_asset) return true;
+  const auto assets = ledger_.assets();
+  return std::find(assets.begin(), assets.end(), asset) != assets.end();
 }
 
 void AccountBooks::Remember(const Fill& fill) {

@@ -46,6 +46,10 @@ class AccountBooks {
   void SetInstrument(const Instrument& instrument) { instrument_ = instrument; }
 
   void OnBalance(const BalanceReport& report);
+  // A list of all balances was asked for. At its good end what it did not name is zero, the
+  // ledger's assets included.
+  void BeginBalanceList() { ++balance_list_; }
+  void EndBalanceList();
   std::span<const AssetBalance> balances() const { return balances_.span(); }
 
   SlotBook& slots() { return slots_; }
@@ -70,6 +74,7 @@ class AccountBooks {
 
  private:
   void Remember(const Fill& fill);
+  bool IsNeeded(AssetCode asset) const;
 
   Instrument instrument_;
   Ledger ledger_;
@@ -79,7 +84,11 @@ class AccountBooks {
   Notional volume_;
   Notional start_realized_pnl_;
   StaticVector<AssetAmount, StatusSnapshot::kAssetCount> fees_;
+  // Of the assets that we have nothing to do with, so many are shown and compared at most.
+  static constexpr size_t kMaxOtherBalances = Ledger::kMaxAssets - 8;
   StaticVector<AssetBalance, Ledger::kMaxAssets> balances_;
+  std::array<uint64_t, Ledger::kMaxAssets> seen_in_list_ = {};  // of each balance
+  uint64_t balance_list_ = 1;
   FixedQueue<StatusFill> last_fills_{StatusSnapshot::kFillCount};
   uint64_t fill_count_ = 0;
 };

@@ -349,10 +349,10 @@ int QuotingLoop::Core::RunCleanup() {
 // Slots without a live order: what is not really there (commissions on exits) is taken off, and
 // what is too little to be sold leaves the slot for the rest, which the next entry takes up.
 int QuotingLoop::Core::SettleSlots() {
-  if (records_.room() < kMaxSlots) return 0;
   int work = 0;
   for (size_t i = books_.slots().slots().size(); i > 0; --i) {
     const Slot& slot = books_.slots().slots()[i - 1];
+    if (records_.room() < 2 * Ledger::kMaxAssets) break;  // the rest at the next clean-up
     if (slot.state != SlotState::kFilled) continue;
     const SlotKey key{.line = slot.line, .entry_side = slot.entry_side};
     const Price entry = slot.entry_price;

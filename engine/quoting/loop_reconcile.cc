@@ -97,7 +97,10 @@ int QuotingLoop::Core::RunReconcile() {
   const QueryKind kind = kKinds[static_cast<size_t>(reconcile_.step)];
   const RequestId id = NextRequestId();
   if (kind == QueryKind::kOpenOrders) BeginScan(id);
-  if (kind == QueryKind::kBalances) reconcile_.booked_before_balances = booked_count_;
+  if (kind == QueryKind::kBalances) {
+    reconcile_.booked_before_balances = booked_count_;
+    books_.BeginBalanceList();
+  }
   if (!SendReconcileQuery(kind, id).ok()) {
     reconcile_.next_try_at_ns = now_ns_ + options_.reconcile_retry_ns;
     return 1;
@@ -150,6 +153,7 @@ void QuotingLoop::Core::OnReconcileQueryEnded(bool is_ok) {
       EnterStep(ReconcileStep::kVerify);
       break;
     case ReconcileStep::kBalances:
+      books_.EndBalanceList();
       reconcile_.fill_sync = RequestCursorFills();
       EnterStep(ReconcileStep::kFills);
       break;

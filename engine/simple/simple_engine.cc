@@ -162,7 +162,7 @@ bool SimpleEngine::Record(const LedgerRecord& record) {
 bool SimpleEngine::Record(const RiskRecord& record) { return queue_->Push(record); }
 
 bool SimpleEngine::is_store_healthy() const {
-  if (queue_ == nullptr || !queue_->is_healthy()) return false;
+  if (queue_ == nullptr || !queue_->is_healthy() || !queue_->IsKeepingUp()) return false;
   return store_thread_ == nullptr || store_thread_->is_running();
 }
 
@@ -172,7 +172,9 @@ std::string SimpleEngine::store_problem() const {
     return absl::StrCat("engine: the store's thread has ended: ",
                         store_thread_->status().message());
   }
-  return queue_->problem();
+  std::string problem = queue_->problem();
+  if (problem.empty() && !queue_->IsKeepingUp()) problem = "engine: the store does not keep up";
+  return problem;
 }
 
 StoreQueueStats SimpleEngine::store_stats() const {

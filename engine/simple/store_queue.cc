@@ -31,6 +31,7 @@ absl::Status Validate(const StoreQueueOptions& options) {
   if (options.retry_min_ns < 1) return bad("retry_min_ns", ">= 1");
   if (options.retry_max_ns < options.retry_min_ns) return bad("retry_max_ns", ">= retry_min_ns");
   if (options.prune_interval_ns < 1) return bad("prune_interval_ns", ">= 1");
+  if (options.max_record_age_ns < 1) return bad("max_record_age_ns", ">= 1");
   if (options.max_sleep_ns < 1) return bad("max_sleep_ns", ">= 1");
   return absl::OkStatus();
 }
@@ -57,6 +58,21 @@ void StoreQueue::Flush() {
   has_pushed_ = false;
   // A store that fails waits for its back-off, not for us.
   if (is_healthy()) waker_.Notify();
+}
+
+bool StoreQueue::IsKeepingUp() {
+  if (mark_count_ == 0) return true;
+  const uint64_t stored_count = stored_count_.load(std::memory_order_acquire);
+  if (stored_count == pushed_count_) {
+    mark_count_ = 0;
+    return true;
+  }
+  const int64_t now_ns = clock_.MonotonicNs();
+  if (stored_count >= mark_count_) {
+    mark_count_ = pushed_count_;
+    mark_at_ns_ = now_ns;
+  }
+  return now_ns - mark_at_ns_ <= options_.max_record_age_ns;
 }
 
 std::optional<OrderNumber> StoreQueue::NextOrderNumber() {

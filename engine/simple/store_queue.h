@@ -28,6 +28,7 @@ struct StoreQueueOptions {
   int64_t retry_min_ns = 10 * kNanosPerMilli;  // first wait after a failed write; doubles ...
   int64_t retry_max_ns = kNanosPerSecond;      // ... up to this, for ever
   int64_t prune_interval_ns = kNanosPerSecond;
+  int64_t max_record_age_ns = kNanosPerSecond;  // a record that waits longer: the disk hangs
   int64_t max_sleep_ns =
       20 * kNanosPerMilli;  // store thread looks at the queue at least this often
 };
@@ -75,6 +76,9 @@ class StoreQueue final : public Turn {
   // waits until everything recorded before it was asked for is durable, so that no order can be at
   // the venue while the opening state that explains it is not in the store.
   std::optional<OrderNumber> NextOrderNumber();
+  // False while a record has been waiting for longer than max_record_age_ns, even though no write
+  // has failed: the disk may hang. Noticed at twice that age at the latest.
+  bool IsKeepingUp();
   // Whether NextOrderNumber() gave out this number in this run.
   bool IsHandedOut(OrderNumber number) const {
     return number >= first_handed_out_ && number.value() < block_.first;
@@ -137,6 +141,9 @@ class StoreQueue final : public Turn {
       first_number_after_;  // records that must be stored before the first number
   bool has_pushed_ = false;
   uint64_t pushed_count_ = 0;
+  // All records up to here were pushed by `mark_at_ns_`; 0 = nothing waits.
+  uint64_t mark_count_ = 0;
+  int64_t mark_at_ns_ = 0;
 
   // Store side.
   std::vector<StampedRecord> batch_;
@@ -176,6 +183,10 @@ bool StoreQueue::Push(const Record& record) {
   records_.Commit();
   ++pushed_count_;
   has_pushed_ = true;
+  if (mark_count_ == 0) {
+    mark_count_ = pushed_count_;
+    mark_at_ns_ = clock_.MonotonicNs();
+  }
   return true;
 }
 

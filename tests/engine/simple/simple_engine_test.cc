@@ -6,6 +6,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "engine/simple/memory_store.h"
 #include "tests/engine/simple/fake_gateway.h"
 #include "tests/engine/simple/scripted_store.h"
 #include "tests/engine/simple/store_testing.h"
@@ -384,6 +385,28 @@ TEST_CASE("simple engine: queue options are checked", "[simple][engine]") {
   CHECK_FALSE(Validate(StoreQueueOptions{.number_block = 1}).ok());
   CHECK_FALSE(Validate(StoreQueueOptions{.retry_min_ns = 0}).ok());
   CHECK_FALSE(Validate(StoreQueueOptions{.retry_min_ns = 5, .retry_max_ns = 4}).ok());
+}
+
+TEST_CASE("store queue: a disk that hangs without failing is noticed, and heals", "[simple]") {
+  ManualClock clock;
+  MemoryStore store(TestStoreOptions(""), clock);
+  REQUIRE(store.Open().ok());
+  StoreQueueOptions options;
+  StoreQueue queue(options, store, clock);
+  REQUIRE(queue.Prepare().ok());
+  CHECK(queue.IsKeepingUp());
+  REQUIRE(queue.Push(OrderRecord{MakeOrder(1)}));
+  clock.Advance(options.max_record_age_ns);
+  CHECK(queue.IsKeepingUp());
+  clock.Advance(1);
+  CHECK_FALSE(queue.IsKeepingUp());
+  CHECK(queue.is_healthy());
+  queue.RunOnce();
+  CHECK(queue.IsKeepingUp());
+  // An idle queue does not age.
+  clock.Advance(10 * options.max_record_age_ns);
+  REQUIRE(queue.Push(OrderRecord{MakeOrder(2)}));
+  CHECK(queue.IsKeepingUp());
 }
 
 }  // namespace holdfast::testing

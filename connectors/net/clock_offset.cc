@@ -21,6 +21,13 @@ void ClockOffsetEstimator::AddSample(int64_t sent_wall_ns, int64_t round_trip_ns
 void ClockOffsetEstimator::Clear() {
   sample_count_ = 0;
   best_.reset();
+  last_offset_ns_ = 0;
+}
+
+void ClockOffsetEstimator::Distrust() {
+  const int64_t offset_ns = this->offset_ns();
+  Clear();
+  last_offset_ns_ = offset_ns;
 }
 
 }  // namespace holdfast

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <charconv>
 #include <cstring>
 
 #include "connectors/net/signing.h"
@@ -82,6 +83,9 @@ void WebSocketClient::Open(const Url& url) {
   begin_ = end_ = 0;
   is_fragmented_ = false;
   is_paused_ = false;
+  refusal_.reset();
+  last_read_ns_ = loop_.NowNs();
+  ping_sent_ns_ = 0;
   fragments_.clear();
   timer_.SetAfter(options_.connect_timeout_ns);
   transport_.Connect(url, options_.connect_timeout_ns);
@@ -167,6 +171,10 @@ bool WebSocketClient::ReadUpgrade() {
   HttpResponse response;
   response.header_lines = head.substr(line_end + 2);
   if (!line.starts_with("HTTP/1.1 101")) {
+    if (line.size() >= 12 && line.starts_with("HTTP/1.")) {
+      std::from_chars(line.data() + 9, line.data() + 12, response.status);
+      refusal_ = response;
+    }
     Fail(absl::UnavailableError(
         Concat("WebSocket: ", url_.Endpoint(), " refused the upgrade: ", line.substr(0, 80))));
     return true;
@@ -304,15 +312,26 @@ void WebSocketClient::OnKeepAliveTimer() {
     return Fail(absl::DeadlineExceededError(
         Concat("WebSocket: ", url_.Endpoint(), " did not answer the upgrade in time")));
   }
-  const int64_t silence_ns = loop_.NowNs() - last_read_ns_;
-  if (silence_ns >= options_.silence_timeout_ns) {
+  // While we don't read, nothing can be said about the peer.
+  if (is_paused_) return timer_.SetAfter(options_.ping_interval_ns);
+  const int64_t now_ns = loop_.NowNs();
+  const int64_t silence_ns = now_ns - last_read_ns_;
+  const bool is_ping_open = ping_sent_ns_ > last_read_ns_;
+  if (silence_ns >= options_.silence_timeout_ns ||
+      (is_ping_open && now_ns - ping_sent_ns_ >= options_.pong_timeout_ns)) {
     return Fail(
         absl::DeadlineExceededError(Concat("WebSocket: nothing heard from ", url_.Endpoint(),
                                            " for ", silence_ns / kNanosPerMilli, " ms")));
   }
-  if (silence_ns >= options_.ping_interval_ns) SendFrame(Opcode::kPing, "");
-  timer_.SetAfter(std::min(options_.ping_interval_ns,
-                           std::max(options_.silence_timeout_ns - silence_ns, kNanosPerMilli)));
+  if (silence_ns >= options_.ping_interval_ns && !is_ping_open) {
+    ping_sent_ns_ = now_ns;
+    SendFrame(Opcode::kPing, "");
+  }
+  const int64_t wait_ns = ping_sent_ns_ > last_read_ns_
+                              ? ping_sent_ns_ + options_.pong_timeout_ns - now_ns
+                              : options_.ping_interval_ns - silence_ns;
+  timer_.SetAfter(std::clamp(options_.silence_timeout_ns - silence_ns, kNanosPerMilli,
+                             std::max(wait_ns, kNanosPerMilli)));
 }
 
 void WebSocketClient::OnTransportClosed(const absl::Status& reason) { Fail(reason); }

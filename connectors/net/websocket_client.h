@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,7 +24,8 @@ namespace holdfast {
 // UTF-8 is not verified here: whoever decodes the text refuses what it does not understand.
 //
 // Pings of the peer are answered at once. When nothing at all arrived for `ping_interval_ns` a ping
-// of our own is sent; after `silence_timeout_ns` without a byte the connection counts as dead.
+// of our own is sent; when that brings no byte within `pong_timeout_ns`, or nothing came for
+// `silence_timeout_ns`, the connection counts as dead.
 //
 // The loop's thread only.
 class WebSocketClient : private Transport::Handler {
@@ -31,6 +33,7 @@ class WebSocketClient : private Transport::Handler {
   struct Options {
     int64_t connect_timeout_ns = 10'000'000'000;  // until the WebSocket is open
     int64_t ping_interval_ns = 10'000'000'000;
+    int64_t pong_timeout_ns = 5'000'000'000;
     int64_t silence_timeout_ns = 60'000'000'000;
     size_t max_message_bytes = 4 * 1024 * 1024;
     size_t max_unsent_bytes = 256 * 1024;
@@ -65,6 +68,11 @@ class WebSocketClient : private Transport::Handler {
 
   // When the bytes of the message being handled were read from the socket, on the wall clock.
   int64_t read_wall_time_ns() const { return read_wall_time_ns_; }
+  // When the last bytes of any kind arrived, on the monotonic clock.
+  int64_t last_read_ns() const { return last_read_ns_; }
+  // Only during OnWebSocketClosed(): the HTTP answer that refused the upgrade, nullptr when the
+  // connection ended otherwise. Its body is not read.
+  const HttpResponse* refusal() const { return refusal_ ? &*refusal_ : nullptr; }
 
   void PauseReading() {
     transport_.PauseReading();
@@ -72,6 +80,7 @@ class WebSocketClient : private Transport::Handler {
   }
   void ResumeReading() {
     is_paused_ = false;
+    last_read_ns_ = loop_.NowNs();  // the silence was ours
     transport_.ResumeReading();
   }
 
@@ -118,7 +127,9 @@ class WebSocketClient : private Transport::Handler {
   std::string fragments_;  // of a message that is not complete yet
   bool is_fragmented_ = false;
   std::string outgoing_;
+  std::optional<HttpResponse> refusal_;  // points into buffer_
   int64_t last_read_ns_ = 0;
+  int64_t ping_sent_ns_ = 0;
   int64_t read_wall_time_ns_ = 0;
 };
 

@@ -78,6 +78,20 @@ RateBudgetTracker MakeTracker() {
   return tracker;
 }
 
+TEST_CASE("clock offset: distrust leaves no estimate but the last offset", "[net][clock]") {
+  ClockOffsetEstimator estimator;
+  estimator.AddSample(0, 10, 1005);
+  REQUIRE(estimator.offset_ns() == 1000);
+  estimator.Distrust();
+  estimator.Distrust();
+  CHECK_FALSE(estimator.has_estimate());
+  CHECK(estimator.offset_ns() == 1000);
+  // A worse round trip than the one before counts all the same: that one is forgotten.
+  estimator.AddSample(0, 100, 2050);
+  CHECK(estimator.has_estimate());
+  CHECK(estimator.offset_ns() == 2000);
+}
+
 TEST_CASE("rate budget: placements stop at the reserve, cancels go on to the limit",
           "[net][budget]") {
   RateBudgetTracker tracker = MakeTracker();

@@ -206,7 +206,7 @@ class HttpConnection final : public StubConnection,
     const std::string target(request_.target());
     if (websocket::is_upgrade(request_)) {
       if (server_.on_upgrade && !server_.on_upgrade(target)) {
-        return Answer({.status = 403, .body = "no"});
+        return Answer(server_.refusal);
       }
       auto session =
           std::make_shared<WebSocketSession<Stream>>(std::move(stream_), server_, target);

@@ -83,6 +83,7 @@ class StubServer {
   std::function<StubReply(const StubRequest&)> on_request;
   // `target` is the path with the query. Return false to refuse the upgrade with a 403.
   std::function<bool(const std::string& target)> on_upgrade;
+  StubReply refusal = {.status = 403, .body = "no"};  // or with this instead
   std::function<void(const SessionPointer&)> on_open;
   std::function<void(const SessionPointer&, const std::string& text)> on_message;
   std::function<void(const SessionPointer&)> on_session_end;

@@ -23,12 +23,14 @@ struct Recorder : WebSocketClient::Handler {
     if (pauses) client.PauseReading();
     if (closes) client.Close();
   }
-  void OnWebSocketClosed(WebSocketClient&, const absl::Status& reason) override {
+  void OnWebSocketClosed(WebSocketClient& client, const absl::Status& reason) override {
     ++closed_count;
+    if (client.refusal() != nullptr) refusal_status = client.refusal()->status;
     closed_reason = std::string(reason.message());
   }
   int open_count = 0;
   int closed_count = 0;
+  int refusal_status = 0;
   std::string closed_reason;
   std::vector<std::string> messages;
   bool pauses = false;
@@ -152,12 +154,30 @@ TEST_CASE("websocket: silence is probed with a ping and then ends the connection
   CHECK(fixture.recorder.closed_count == 0);
   CHECK(fixture.session->ping_count() > 5);
   // The server falls silent: only the client runs.
-  for (int i = 0; i < 5; ++i) {
-    fixture.clock.Advance(10 * kNanosPerSecond);
-    fixture.loop.RunOnce(0);
-  }
+  fixture.clock.Advance(10 * kNanosPerSecond);
+  fixture.loop.RunOnce(0);  // pings
+  fixture.clock.Advance(5 * kNanosPerSecond - 1);
+  fixture.loop.RunOnce(0);
+  CHECK(fixture.recorder.closed_count == 0);
+  fixture.clock.Advance(1);
+  fixture.loop.RunOnce(0);
   CHECK(fixture.recorder.closed_count == 1);
   CHECK(fixture.recorder.closed_reason.find("nothing heard from") != std::string::npos);
+}
+
+TEST_CASE("websocket: silence while reading is paused says nothing about the peer",
+          "[net][websocket]") {
+  Fixture fixture;
+  fixture.Open();
+  fixture.client->PauseReading();
+  for (int i = 0; i < 10; ++i) {
+    fixture.clock.Advance(10 * kNanosPerSecond);
+    PumpIdle(fixture.loop, fixture.server);
+  }
+  CHECK(fixture.recorder.closed_count == 0);
+  fixture.client->ResumeReading();
+  PumpIdle(fixture.loop, fixture.server);
+  CHECK(fixture.client->is_open());
 }
 
 TEST_CASE("websocket: paused reading delivers nothing, and nothing is lost", "[net][websocket]") {
@@ -214,6 +234,7 @@ TEST_CASE("websocket: a refused upgrade and one that never comes", "[net][websoc
     fixture.Open();
     CHECK(fixture.recorder.closed_reason.find("refused the upgrade: HTTP/1.1 403") !=
           std::string::npos);
+    CHECK(fixture.recorder.refusal_status == 403);
   }
   SECTION("never") {
     fixture.client = std::make_unique<WebSocketClient>(fixture.loop, nullptr, fixture.options,

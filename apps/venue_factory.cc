@@ -38,11 +38,17 @@ class BinanceConnector final : public VenueConnector {
     const RateBlock& block = options_.initial_rate_block;
     const int64_t wait_ns = block.not_before_wall_ns - clock_.WallNs();
     if (wait_ns > 0) {
-      return absl::UnavailableError(Concat("the venue told the last run to be quiet for another ",
+      return absl::UnavailableError(Concat("the venue told us to be quiet for another ",
                                            wait_ns / kNanosPerSecond + 1, " s"));
     }
-    absl::StatusOr<Instrument> instrument =
-        holdfast::FetchInstrument(options_, symbol_, InstrumentId(0), clock_, kFetchTimeoutNs);
+    RateBlock told;
+    absl::StatusOr<Instrument> instrument = holdfast::FetchInstrument(
+        options_, symbol_, InstrumentId(0), clock_, kFetchTimeoutNs, &told);
+    if (told != RateBlock()) {
+      options_.initial_rate_block = told;
+      HF_RETURN_IF_ERROR(SaveRateBlock(rate_block_file_, told));
+      saved_block_ = told;
+    }
     if (absl::IsDeadlineExceeded(instrument.status())) {
       return absl::UnavailableError(std::string(MessageOf(instrument.status())));
     }

@@ -1,5 +1,6 @@
 #include "connectors/binance/connection.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -56,7 +57,7 @@ void BinanceConnection::ApplyRateLimits(const BinanceReply& reply) {
   for (const RateLimitCount& limit : reply.rate_limits) {
     budget_.Configure(limit.window);
     if (limit.used >= 0) {
-      budget_.OnVenueCount(limit.window.kind, limit.window.interval_ns, limit.used, VenueTimeNs());
+      OnVenueCount(limit.window.kind, limit.window.interval_ns, limit.used);
     }
   }
   const BinanceError& error = reply.error;
@@ -89,7 +90,7 @@ void BinanceConnection::ApplyRateLimits(const HttpResponse& response, BinanceRep
   };
   for (const Row& row : kRows) {
     if (const auto used = ParseCount(response.Header(row.header))) {
-      budget_.OnVenueCount(row.kind, row.interval_ns, *used, VenueTimeNs());
+      OnVenueCount(row.kind, row.interval_ns, *used);
     }
   }
   if (const auto seconds = ParseCount(response.Header("retry-after"))) {
@@ -98,6 +99,19 @@ void BinanceConnection::ApplyRateLimits(const HttpResponse& response, BinanceRep
         VenueTimeNs() / kNanosPerMilli + std::min<int64_t>(*seconds, 365 * 86'400) * 1000;
   }
   ApplyRateLimits(reply);
+}
+
+void BinanceConnection::OnVenueCount(BudgetKind kind, int64_t interval_ns, int64_t used) {
+  const int64_t unanswered = kind == BudgetKind::kOrderCount ? unanswered_placements_ : 0;
+  // A venue that states nonsense must not make the sum overflow.
+  budget_.OnVenueCount(kind, interval_ns, std::min(used, INT64_MAX / 2) + unanswered,
+                       VenueTimeNs());
+}
+
+void BinanceConnection::ApplyRefusedUpgrade(const HttpResponse& response) {
+  BinanceReply reply;
+  reply.error.status = response.status;
+  ApplyRateLimits(response, reply);
 }
 
 void BinanceConnection::PublishBudget() {

@@ -42,10 +42,14 @@ class BinanceConnection {
   int64_t VenueTimeNs() const { return clock_.WallNs() + clock_offset_.offset_ns(); }
   RateBudgetTracker& budget() { return budget_; }
   void Charge(BudgetKind kind, int64_t amount);
+  // Placements that the venue has not counted in any answer yet: they come on top of its count.
+  void SetUnansweredPlacements(int64_t count) { unanswered_placements_ = count; }
   // What an answer says about the limits: counts, refusals. Call one of them for every answer.
   void ApplyRateLimits(const BinanceReply& reply);
   // Also takes over what REST says in headers: `reply` gets the time of Retry-After.
   void ApplyRateLimits(const HttpResponse& response, BinanceReply& reply);
+  // An answer to a WebSocket's upgrade that is not the switch.
+  void ApplyRefusedUpgrade(const HttpResponse& response);
   bool IsBlocked() const { return budget_.IsBlocked(clock_.WallNs()); }
   void PublishBudget();
 
@@ -65,6 +69,8 @@ class BinanceConnection {
   BinanceConnection(const BinanceOptions& options, NetworkThread::Options thread_options,
                     Clock& clock);
 
+  void OnVenueCount(BudgetKind kind, int64_t interval_ns, int64_t used);
+
   Clock& clock_;
   NetworkThread thread_;
   std::shared_ptr<const TlsContext> tls_;
@@ -74,6 +80,7 @@ class BinanceConnection {
   Prng prng_;
   ClockOffsetEstimator clock_offset_;
   RateBudgetTracker budget_;
+  int64_t unanswered_placements_ = 0;
 
   std::atomic<int64_t> block_until_ns_{0};
   std::atomic<bool> is_ban_{false};

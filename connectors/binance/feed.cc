@@ -1,5 +1,6 @@
 #include "connectors/binance/feed.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "connectors/binance/feed_core.h"
@@ -13,6 +14,7 @@ namespace {
 WebSocketClient::Options MakeWebSocketOptions(const BinanceOptions& options) {
   WebSocketClient::Options result;
   result.ping_interval_ns = options.ping_interval_ms * kNanosPerMilli;
+  result.pong_timeout_ns = options.pong_timeout_ms * kNanosPerMilli;
   result.silence_timeout_ns = options.silence_timeout_ms * kNanosPerMilli;
   result.max_message_bytes = BinanceMarketDecoder::kMaxFrameBytes;
   return result;
@@ -82,6 +84,11 @@ void BinanceFeedCore::Stop() {
   connect_timer_.Cancel();
   renewal_timer_.Cancel();
   snapshot_timer_.Cancel();
+  // Nothing is in flight any more: after the next start everything may be asked for.
+  for (size_t i = 0; i < streams_.size(); ++i) snapshot_wanted_[i].store(false);
+  has_wanted_.store(false);
+  backoff_.Reset();
+  snapshot_backoff_.Reset();
   SetUp(false, connection_.clock().WallNs());
   NotifyLoop();
 }
@@ -101,13 +108,17 @@ void BinanceFeedCore::Connect() {
 void BinanceFeedCore::BeginRenewal() {
   if (is_renewing_ || !is_up_) return;
   is_renewing_ = true;
+  const int64_t now_ns = connection_.loop().NowNs();
+  const int64_t wait_ns = last_renewal_ns_ + kStableNs - now_ns;
+  last_renewal_ns_ = now_ns + std::max<int64_t>(wait_ns, 0);
+  if (wait_ns > 0) return connect_timer_.SetAfter(wait_ns);
   Connect();
 }
 
 void BinanceFeedCore::OnWebSocketOpen(WebSocketClient& client) {
-  backoff_.Reset();
   // The new connection takes over with its first message: what came before it the old one told.
   if (&client != &active()) return;
+  up_since_ns_ = connection_.loop().NowNs();
   renewal_timer_.SetAfter(options_.connection_lifetime_ms * kNanosPerMilli +
                           static_cast<int64_t>(connection_.prng().Below(
                               static_cast<uint64_t>(1800 * kNanosPerSecond))));
@@ -145,7 +156,9 @@ void BinanceFeedCore::OnWebSocketMessage(WebSocketClient& client, std::string_vi
 }
 
 void BinanceFeedCore::OnWebSocketClosed(WebSocketClient& client, const absl::Status&) {
+  if (client.refusal() != nullptr) connection_.ApplyRefusedUpgrade(*client.refusal());
   if (&client == &active()) {
+    if (is_up_ && connection_.loop().NowNs() - up_since_ns_ >= kStableNs) backoff_.Reset();
     renewal_timer_.Cancel();
     SetUp(false, connection_.clock().WallNs());
     if (is_renewing_) {
@@ -321,18 +334,37 @@ int BinanceFeedCore::Poll(MarketSink& sink, int max_messages) {
 
 // --- snapshots -----------------------------------------------------------------------------------
 
+bool BinanceFeedCore::MaySnapshot(const Stream& stream) const {
+  const int64_t lead_ns = (kSnapshotBurst - 1) * kSnapshotIntervalNs;
+  return stream.snapshots_full_ns - connection_.loop().NowNs() <= lead_ns;
+}
+
 void BinanceFeedCore::FetchSnapshot() {
   if (!is_started_ || !http_.is_idle() || snapshot_timer_.is_set()) return;
+  const int64_t venue_time_ns = connection_.VenueTimeNs();
+  const int64_t limit =
+      connection_.budget().UsageOf(BudgetKind::kRequestWeight, venue_time_ns).limit;
+  snapshot_share_.Configure(
+      {.limit = std::max(limit * kSnapshotSharePpm / 1'000'000, kSnapshotWeight)});
   // Round robin, so that one instrument's failures don't starve the others.
+  bool is_any_early = false;
   for (size_t i = 1; i <= streams_.size(); ++i) {
     const size_t index = (snapshot_instrument_ + i) % streams_.size();
     if (!snapshot_wanted_[index].load(std::memory_order_relaxed)) continue;
-    if (connection_.IsBlocked() ||
-        !connection_.budget().MayQuery(kSnapshotWeight, connection_.VenueTimeNs())) {
+    if (connection_.IsBlocked() || !connection_.budget().MayQuery(kSnapshotWeight, venue_time_ns) ||
+        !snapshot_share_.MayQuery(kSnapshotWeight, venue_time_ns)) {
       snapshot_timer_.SetAfter(kNanosPerSecond);
       return;
     }
+    if (!MaySnapshot(streams_[index])) {
+      is_any_early = true;
+      continue;
+    }
     snapshot_instrument_ = index;
+    streams_[index].snapshots_full_ns =
+        std::max(streams_[index].snapshots_full_ns, connection_.loop().NowNs()) +
+        kSnapshotIntervalNs;
+    snapshot_share_.Charge(BudgetKind::kRequestWeight, kSnapshotWeight, venue_time_ns);
     connection_.Charge(BudgetKind::kRequestWeight, kSnapshotWeight);
     connection_.Charge(BudgetKind::kRequestCount, 1);
     const std::string target =
@@ -341,6 +373,7 @@ void BinanceFeedCore::FetchSnapshot() {
     http_.Send({.target = target}, options_.request_timeout_ms * kNanosPerMilli);
     return;
   }
+  if (is_any_early) snapshot_timer_.SetAfter(kNanosPerSecond);
 }
 
 void BinanceFeedCore::OnHttpResponse(const HttpResponse& response) {

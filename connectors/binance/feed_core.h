@@ -29,6 +29,14 @@ class BinanceFeedCore final : private EventLoop::Poller,
   static constexpr size_t kRingBytes = size_t{4} << 20;
   static constexpr int kSnapshotLevels = 5000;
   static constexpr int64_t kSnapshotWeight = 250;
+  // What snapshots may cost: so many at once for an instrument, then one per interval, and together
+  // no more than this share of the weight of each window.
+  static constexpr int64_t kSnapshotBurst = 6;
+  static constexpr int64_t kSnapshotIntervalNs = 15 * kNanosPerSecond;
+  static constexpr int64_t kSnapshotSharePpm = 500'000;
+  // A connection that stood this long was a good one: the next back-off starts small again. More
+  // often than this the connection is not renewed.
+  static constexpr int64_t kStableNs = 10 * kNanosPerSecond;
 
   BinanceFeedCore(BinanceConnection& connection, const BinanceOptions& options,
                   std::vector<Instrument> instruments, Waker* waker);
@@ -76,6 +84,8 @@ class BinanceFeedCore final : private EventLoop::Poller,
     std::unique_ptr<BinanceMarketDecoder> decoder;
     std::string name;  // symbol in lower case
     Seen seen;
+    // When all of kSnapshotBurst are there again, on the monotonic clock.
+    int64_t snapshots_full_ns = 0;
   };
 
   int PollOnce() override;
@@ -99,6 +109,7 @@ class BinanceFeedCore final : private EventLoop::Poller,
   void EndOverflow();
   void NotifyLoop();
   void FetchSnapshot();
+  bool MaySnapshot(const Stream& stream) const;
   void SnapshotFailed();
 
   BinanceConnection& connection_;
@@ -110,6 +121,7 @@ class BinanceFeedCore final : private EventLoop::Poller,
   std::array<std::unique_ptr<WebSocketClient>, 2> clients_;
   size_t active_ = 0;
   HttpClient http_;
+  RateBudgetTracker snapshot_share_{0};
   Backoff backoff_;
   Backoff snapshot_backoff_;
   Timer connect_timer_;
@@ -118,6 +130,8 @@ class BinanceFeedCore final : private EventLoop::Poller,
   std::unique_ptr<std::atomic<bool>[]> snapshot_wanted_;  // by instrument
   std::atomic<bool> has_wanted_{false};
   size_t snapshot_instrument_ = 0;  // of the request in flight
+  int64_t up_since_ns_ = 0;
+  int64_t last_renewal_ns_ = -kStableNs;
   bool is_started_ = false;
   bool is_up_ = false;
   bool is_renewing_ = false;

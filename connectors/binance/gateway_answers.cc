@@ -6,6 +6,11 @@ namespace holdfast {
 
 void BinanceGatewayCore::OnSessionReply(const BinanceReply& reply) {
   Slot* slot = reply.request_id ? pending_.Find(*reply.request_id) : nullptr;
+  // The venue has counted the placement that it answers.
+  const bool is_counted =
+      slot != nullptr && slot->kind == Slot::Kind::kPlace && slot->state == Slot::State::kSent;
+  connection_.SetUnansweredPlacements(pending_.sent_placement_count() - (is_counted ? 1 : 0));
+  connection_.ApplyRateLimits(reply);
   // The answer to nothing that we asked: a duplicate, or its slot has been used again.
   if (slot == nullptr || slot->is_rest) return CheckAnswerForAll(reply);
   const bool is_readable = reply.error.status != 0;
@@ -20,9 +25,12 @@ void BinanceGatewayCore::OnSessionReply(const BinanceReply& reply) {
 void BinanceGatewayCore::OnRestOrderResponse(uint64_t id, const HttpResponse& response) {
   BinanceReply reply;
   const bool is_readable = decoder_.DecodeHttp(response.status, response.body, reply);
+  Slot* slot = pending_.Find(id);
+  const bool is_counted =
+      slot != nullptr && slot->kind == Slot::Kind::kPlace && slot->state == Slot::State::kSent;
+  connection_.SetUnansweredPlacements(pending_.sent_placement_count() - (is_counted ? 1 : 0));
   connection_.ApplyRateLimits(response, reply);
   OnRestHealth(response.status < 500, "REST fails");
-  Slot* slot = pending_.Find(id);
   if (slot != nullptr && slot->state == Slot::State::kSent) {
     // A refusal is definite by its HTTP status, whatever its body says; a success is not.
     const bool is_definite_refusal = response.status >= 400 && response.status < 500;
@@ -175,9 +183,8 @@ OrderReport BinanceGatewayCore::MakeReport(const Slot& slot, VenueOrderStatus st
 void BinanceGatewayCore::CheckAnswerForAll(const BinanceReply& reply) {
   if (reply.is_success()) return;
   if (reply.error.code == kBinanceClockSkew) {
-    connection_.clock_offset().Clear();
-    session_.MeasureClock();
-    if (!session_.is_order_entry_up()) {
+    connection_.clock_offset().Distrust();
+    if (!session_.MeasureClock()) {
       queries_.Enqueue({.kind = QueryKind::kServerTime, .is_internal = true});
     }
   }

@@ -67,7 +67,9 @@ void BinanceGatewayCore::Start() {
 void BinanceGatewayCore::Stop() {
   if (!is_started()) return;
   is_started_.store(false, std::memory_order_relaxed);
-  PollOnce();  // commands taken before the stop are answered too
+  while (PollOnce() > 0) {
+    // Commands taken before the stop are answered too.
+  }
   session_.Stop();
   rest_orders_.Stop();
   queries_.Stop("stopped");
@@ -120,6 +122,7 @@ int BinanceGatewayCore::PollOnce() {
 void BinanceGatewayCore::OnHousekeeping() {
   housekeeping_timer_.SetAfter(kHousekeepingNs);
   const int64_t now_ns = connection_.loop().NowNs();
+  bool is_session_suspect = false;
   pending_.ForEach([&](Slot& slot) {
     if (slot.deadline_ns > now_ns) return;
     switch (slot.state) {
@@ -129,13 +132,19 @@ void BinanceGatewayCore::OnHousekeeping() {
         return;
       case Slot::State::kSent:
         // A REST connection has its own deadline and reports it.
-        if (!slot.is_rest) AnswerAmbiguous(slot, AmbiguityCause::kTimeout, "no answer in time");
+        if (slot.is_rest) return;
+        // Not a byte since it was sent: the connection itself may be dead.
+        is_session_suspect |= session_.last_read_ns() <=
+                              slot.deadline_ns - options_.request_timeout_ms * kNanosPerMilli;
+        AnswerAmbiguous(slot, AmbiguityCause::kTimeout, "no answer in time");
         return;
       case Slot::State::kFree:
       case Slot::State::kAbandoned:
         return;
     }
   });
+  if (is_session_suspect) session_.ConnectAnew("WS API: nothing heard since an order was sent");
+  connection_.SetUnansweredPlacements(pending_.sent_placement_count());
   connection_.PublishBudget();
   // Without the WS API only a look at REST tells whether orders can be sent.
   const bool depends_on_rest = !is_fatal_ && HasRestOrders() &&
@@ -277,6 +286,7 @@ void BinanceGatewayCore::ChargeFor(const Slot& slot) {
   connection_.Charge(BudgetKind::kRequestWeight, 1);
   connection_.Charge(BudgetKind::kRequestCount, 1);
   if (slot.kind == Slot::Kind::kPlace) connection_.Charge(BudgetKind::kOrderCount, 1);
+  connection_.SetUnansweredPlacements(pending_.sent_placement_count());
 }
 
 std::string_view BinanceGatewayCore::EncodeForSession(const Slot& slot, int64_t timestamp_ms) {
@@ -303,7 +313,7 @@ bool BinanceGatewayCore::SendOverSession(Slot& slot) {
 bool BinanceGatewayCore::TransmitOverSession(Slot& slot) {
   const int64_t timestamp_ms = connection_.VenueTimeNs() / kNanosPerMilli;
   if (!session_.Send(EncodeForSession(slot, timestamp_ms))) return false;
-  slot.state = Slot::State::kSent;
+  pending_.MarkSent(slot);
   slot.deadline_ns = connection_.loop().NowNs() + options_.request_timeout_ms * kNanosPerMilli;
   slot.submit_expiry_ns = (timestamp_ms + options_.recv_window_ms) * kNanosPerMilli;
   ChargeFor(slot);
@@ -355,7 +365,7 @@ std::optional<BinanceRestOrders::Request> BinanceGatewayCore::OnRestOrderDue(uin
   }
   target_.clear();
   AppendTo(target_, path, query);
-  slot->state = Slot::State::kSent;
+  pending_.MarkSent(*slot);
   slot->submit_expiry_ns = (timestamp_ms + options_.recv_window_ms) * kNanosPerMilli;
   ChargeFor(*slot);
   return BinanceRestOrders::Request{.method = method, .target = target_};
@@ -423,6 +433,7 @@ void BinanceGatewayCore::Fail(const BinanceError& error) {
   fatal.text = VenueText::Truncated(error.text);
   outbox_.Emit(fatal);
   session_.Stop();
+  queries_.Stop(error.text, error.code);
   GiveUpOnSession("the venue refused the key");
   OnPrivateStreamChange(false, "the venue refused the key");
   UpdateOrderEntry("the venue refused the key");

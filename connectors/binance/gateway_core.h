@@ -120,6 +120,7 @@ class BinanceGatewayCore final : private EventLoop::Poller,
   void OnQueryEvent(const VenueEvent& event) override { outbox_.Emit(event); }
   void OnFiltersRead(const Instrument& instrument) override;
   void OnRestHealth(bool is_healthy, std::string_view why) override;
+  bool IsBacklogged() const override { return outbox_.is_backlogged(); }
   void OnRestAuthenticationFailure(const BinanceError& error) override;
   // BinanceRestOrders::Handler
   std::optional<BinanceRestOrders::Request> OnRestOrderDue(uint64_t id) override;

@@ -40,6 +40,7 @@ struct BinanceOptions {
   int64_t reconnect_initial_ms = 100;
   int64_t reconnect_max_ms = 30'000;
   int64_t ping_interval_ms = 10'000;
+  int64_t pong_timeout_ms = 5000;       // for any byte after our ping
   int64_t silence_timeout_ms = 60'000;  // the venue itself pings every 20 s
   // Connections are renewed before the venue ends them at 24 hours.
   int64_t connection_lifetime_ms = 23 * 3'600'000;

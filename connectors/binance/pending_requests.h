@@ -68,19 +68,29 @@ class PendingRequests {
     PendingRequest& slot = slots_[id & (kCapacity - 1)];
     return slot.id == id && slot.state != PendingRequest::State::kFree ? &slot : nullptr;
   }
+  // About to leave.
+  void MarkSent(PendingRequest& slot) {
+    HF_ASSERT(slot.state != PendingRequest::State::kSent);
+    slot.state = PendingRequest::State::kSent;
+    if (slot.kind == PendingRequest::Kind::kPlace) ++sent_placement_count_;
+  }
   // Answered for good.
   void Finish(PendingRequest& slot) {
+    ForgetSent(slot);
     if (slot.state != PendingRequest::State::kAbandoned) --open_count_;
     slot.state = PendingRequest::State::kFree;
   }
   // Answered as ambiguous; may still be found.
   void Abandon(PendingRequest& slot) {
     HF_ASSERT(slot.state == PendingRequest::State::kSent);
+    ForgetSent(slot);
     --open_count_;
     slot.state = PendingRequest::State::kAbandoned;
   }
   // Unanswered ones.
   size_t open_count() const { return open_count_; }
+  // Placements that were sent and not answered.
+  int64_t sent_placement_count() const { return sent_placement_count_; }
 
   template <typename Visit>
   void ForEach(Visit visit) {
@@ -90,10 +100,17 @@ class PendingRequests {
   }
 
  private:
+  void ForgetSent(const PendingRequest& slot) {
+    if (slot.state == PendingRequest::State::kSent && slot.kind == PendingRequest::Kind::kPlace) {
+      --sent_placement_count_;
+    }
+  }
+
   const std::unique_ptr<PendingRequest[]> slots_;
   size_t next_ = 0;
   uint64_t use_count_ = 0;
   size_t open_count_ = 0;
+  int64_t sent_placement_count_ = 0;
 };
 
 }  // namespace holdfast

@@ -9,6 +9,7 @@ namespace holdfast {
 namespace {
 
 constexpr size_t kMaxResponseBytes = size_t{32} << 20;
+constexpr int64_t kBacklogCheckNs = 50 * kNanosPerMilli;
 
 bool NeedsSignature(QueryKind kind) {
   return kind != QueryKind::kServerTime && kind != QueryKind::kInstrument;
@@ -49,9 +50,11 @@ bool BinanceQueryWorker::Enqueue(const BinanceQuery& query) {
   return true;
 }
 
-void BinanceQueryWorker::Stop(std::string_view why) {
+void BinanceQueryWorker::Stop(std::string_view why, int32_t code) {
   client_.Close();
   timer_.Cancel();
+  backoff_.Reset();
+  is_measuring_clock_ = false;
   while (!queue_.empty()) {
     const Job job = queue_.front();
     queue_.pop_front();
@@ -60,6 +63,7 @@ void BinanceQueryWorker::Stop(std::string_view why) {
     done.request_id = job.query.request_id;
     done.kind = job.query.kind;
     done.row_count = job.row_count;
+    done.venue_code = code;
     done.text = VenueText::Truncated(why);
     done.receive_time_ns = connection_.clock().WallNs();
     handler_.OnQueryEvent(done);
@@ -98,6 +102,10 @@ void BinanceQueryWorker::StartNext() {
     // A share of every window is kept for cancels, so look again before the window ends.
     wait_ns = kNanosPerSecond;
     why = "the rate budget is used up";
+  }
+  if (handler_.IsBacklogged()) {
+    wait_ns = std::max(wait_ns, kBacklogCheckNs);
+    why = "earlier events have not been taken";
   }
   if (wait_ns > 0) {
     if (now_ns + wait_ns > job.deadline_ns) return Finish(false, 0, why);
@@ -185,11 +193,11 @@ void BinanceQueryWorker::OnHttpResponse(const HttpResponse& response) {
   if (queue_.empty()) return;
   if (!reply.is_success()) return OnError(reply);
   if (!is_understood) return RetryOrFail("the answer was not understood", 0);
+  if (is_measuring_clock_ || queue_.front().query.kind == QueryKind::kServerTime) {
+    return OnTimeAnswer(reply);  // says nothing about the query itself
+  }
   queue_.front().attempt_count = 0;
   backoff_.Reset();
-  if (is_measuring_clock_ || queue_.front().query.kind == QueryKind::kServerTime) {
-    return OnTimeAnswer(reply);
-  }
   OnSuccess(response, receive_time_ns);
 }
 
@@ -198,6 +206,7 @@ void BinanceQueryWorker::OnTimeAnswer(const BinanceReply& reply) {
   const int64_t round_trip_ns = connection_.clock().MonotonicNs() - sent_ns_;
   connection_.clock_offset().AddSample(sent_wall_ns_, round_trip_ns,
                                        reply.server_time_ms * kNanosPerMilli);
+  handler_.OnRestHealth(true, "");  // again: orders can be signed from now on
   if (is_measuring_clock_) return StartNext();
   ServerTimeReport report = {};
   report.offset_ns = reply.server_time_ms * kNanosPerMilli - (sent_wall_ns_ + round_trip_ns / 2);
@@ -351,15 +360,17 @@ void BinanceQueryWorker::OnError(const BinanceReply& reply) {
     return Finish(true, error.code, error.text);
   }
   if (error.code == kBinanceClockSkew) {
-    connection_.clock_offset().Clear();
+    connection_.clock_offset().Distrust();
     return RetryOrFail(error.text, error.code);
   }
   if (error.status == 429 || error.status == 418 || error.status >= 500) {
     return RetryOrFail(error.text.empty() ? "the venue is busy" : error.text, error.code);
   }
   if (IsAuthenticationFailure(error)) {
-    Finish(false, error.code, error.text);
-    return handler_.OnRestAuthenticationFailure(error);
+    // Told first, so that nothing else is sent with this key.
+    const std::string text(error.text);
+    handler_.OnRestAuthenticationFailure(error);
+    return Stop(text, error.code);
   }
   Finish(false, error.code, error.text.empty() ? "refused" : error.text);
 }

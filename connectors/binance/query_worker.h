@@ -48,7 +48,10 @@ class BinanceQueryWorker : private HttpClient::Handler {
     virtual void OnQueryEvent(const VenueEvent& event) = 0;
     virtual void OnFiltersRead(const Instrument& instrument) = 0;
     virtual void OnRestHealth(bool is_healthy, std::string_view why) = 0;
+    // May call Stop(). Everything that is queued fails in any case.
     virtual void OnRestAuthenticationFailure(const BinanceError& error) = 0;
+    // Events wait to be taken: no further page is asked for.
+    virtual bool IsBacklogged() const = 0;
   };
 
   BinanceQueryWorker(BinanceConnection& connection, const BinanceOptions& options,
@@ -59,7 +62,7 @@ class BinanceQueryWorker : private HttpClient::Handler {
   // False = the queue is full.
   bool Enqueue(const BinanceQuery& query);
   // Fails everything that is queued or under way.
-  void Stop(std::string_view why);
+  void Stop(std::string_view why, int32_t code = 0);
   bool is_idle() const { return queue_.empty(); }
 
  private:

@@ -14,6 +14,7 @@ constexpr int64_t kConnectWeight = 2;
 WebSocketClient::Options MakeWebSocketOptions(const BinanceOptions& options) {
   WebSocketClient::Options result;
   result.ping_interval_ns = options.ping_interval_ms * kNanosPerMilli;
+  result.pong_timeout_ns = options.pong_timeout_ms * kNanosPerMilli;
   result.silence_timeout_ns = options.silence_timeout_ms * kNanosPerMilli;
   return result;
 }
@@ -61,6 +62,24 @@ void BinanceSession::Stop() {
   is_order_entry_up_ = false;
   is_private_stream_up_ = false;
   is_draining_ = false;
+  is_measuring_again_ = false;
+  skew_count_ = 0;
+  samples_left_ = 0;
+  backoff_.Reset();
+}
+
+void BinanceSession::PauseReading() {
+  is_reading_paused_ = true;
+  if (client_.is_open()) client_.PauseReading();
+}
+
+void BinanceSession::ResumeReading() {
+  is_reading_paused_ = false;
+  if (client_.is_open()) client_.ResumeReading();
+}
+
+void BinanceSession::ConnectAnew(std::string_view why) {
+  if (state_ != State::kStopped && state_ != State::kDown) Reconnect(why, false);
 }
 
 void BinanceSession::Connect() {
@@ -100,6 +119,7 @@ void BinanceSession::OnWebSocketOpen(WebSocketClient&) {
   state_ = State::kMeasuring;
   samples_left_ = kOffsetSampleCount;
   RequestTime();
+  if (is_reading_paused_) client_.PauseReading();
 }
 
 void BinanceSession::SendOwn(std::string_view method, std::string_view parameters) {
@@ -119,15 +139,18 @@ void BinanceSession::RequestTime() {
   time_request_id_ = own_request_id_;
 }
 
-void BinanceSession::MeasureClock() {
-  if (state_ != State::kReady || is_measuring_again_ || is_draining_) return;
+bool BinanceSession::MeasureClock() {
+  if (state_ == State::kMeasuring) return true;
+  if (state_ != State::kReady || is_draining_) return false;
+  if (is_measuring_again_) return true;
   if (connection_.IsBlocked()) {
     clock_timer_.SetAfter(kNanosPerSecond);
-    return;
+    return true;
   }
   is_measuring_again_ = true;
   samples_left_ = 1;
   RequestTime();
+  return true;
 }
 
 // Parameters of a request that carries its own proof: sorted by name, signed as they are.
@@ -162,8 +185,8 @@ void BinanceSession::OnWebSocketMessage(WebSocketClient& client, std::string_vie
   BinanceReply reply;
   switch (decoder_.DecodeMessage(text, client.read_wall_time_ns(), reply, events_)) {
     case PrivateMessageKind::kReply:
-      connection_.ApplyRateLimits(reply);
       if (reply.request_id && *reply.request_id >= kFirstOwnRequestId) {
+        connection_.ApplyRateLimits(reply);
         OnOwnReply(reply);
       } else {
         handler_.OnSessionReply(reply);
@@ -174,10 +197,12 @@ void BinanceSession::OnWebSocketMessage(WebSocketClient& client, std::string_vie
       break;
     case PrivateMessageKind::kStreamTerminated:
       SetPrivateStream(false, "the venue ended the user stream");
-      if (state_ == State::kReady && connection_.IsBlocked()) {
-        return Reconnect("the venue ended the user stream", false);  // when it may be asked again
-      }
       if (state_ == State::kReady) {
+        const int64_t now_ns = connection_.loop().NowNs();
+        if (connection_.IsBlocked() || now_ns - last_resubscription_ns_ < kStableNs) {
+          return Reconnect("the venue ended the user stream", false);  // after a pause
+        }
+        last_resubscription_ns_ = now_ns;
         is_measuring_again_ = false;
         clock_timer_.SetAfter(options_.clock_sync_period_ms * kNanosPerMilli);
         Subscribe();
@@ -217,7 +242,14 @@ void BinanceSession::OnOwnReply(const BinanceReply& reply) {
 }
 
 void BinanceSession::OnTimeReply(const BinanceReply& reply) {
-  if (!reply.is_success() || reply.server_time_ms <= 0) return OnRefused("time", reply);
+  if (!reply.is_success() || reply.server_time_ms <= 0) {
+    if (!is_measuring_again_) return OnRefused("time", reply);
+    // The session is as good as before. Without an estimate nothing can be placed: soon again.
+    is_measuring_again_ = false;
+    return clock_timer_.SetAfter(connection_.clock_offset().has_estimate()
+                                     ? options_.clock_sync_period_ms * kNanosPerMilli
+                                     : kNanosPerSecond);
+  }
   connection_.clock_offset().AddSample(time_sent_wall_ns_,
                                        connection_.clock().MonotonicNs() - time_sent_ns_,
                                        reply.server_time_ms * kNanosPerMilli);
@@ -225,7 +257,7 @@ void BinanceSession::OnTimeReply(const BinanceReply& reply) {
   clock_timer_.SetAfter(options_.clock_sync_period_ms * kNanosPerMilli);
   if (is_measuring_again_) {
     is_measuring_again_ = false;
-    return;
+    return handler_.OnOrderEntryChange(is_order_entry_up(), "clock offset measured");
   }
   if (is_session_authenticated_) return LogOn();
   Subscribe();
@@ -242,7 +274,7 @@ void BinanceSession::OnSubscribeReply(const BinanceReply& reply) {
   if (!reply.is_success()) return OnRefused("userDataStream.subscribe", reply);
   state_ = State::kReady;
   skew_count_ = 0;
-  backoff_.Reset();
+  ready_since_ns_ = connection_.loop().NowNs();
   SetPrivateStream(true, "subscribed");
 }
 
@@ -254,7 +286,7 @@ void BinanceSession::OnRefused(std::string_view what, const BinanceReply& reply)
   }
   if (error.code == kBinanceClockSkew && skew_count_ < kMaxClockRetries) {
     ++skew_count_;
-    connection_.clock_offset().Clear();
+    connection_.clock_offset().Distrust();
     state_ = State::kMeasuring;
     samples_left_ = kOffsetSampleCount;
     SetOrderEntry(false, "clock offset is measured again");
@@ -275,7 +307,8 @@ void BinanceSession::BeginDrain(std::string_view why) {
 
 void BinanceSession::OnLifetime() { BeginDrain("the connection reached its planned age"); }
 
-void BinanceSession::OnWebSocketClosed(WebSocketClient&, const absl::Status& reason) {
+void BinanceSession::OnWebSocketClosed(WebSocketClient& client, const absl::Status& reason) {
+  if (client.refusal() != nullptr) connection_.ApplyRefusedUpgrade(*client.refusal());
   const absl::string_view text = reason.message();
   Reconnect({text.data(), text.size()}, false);
 }
@@ -287,8 +320,15 @@ void BinanceSession::Reconnect(std::string_view why, bool is_planned) {
   clock_timer_.Cancel();
   is_draining_ = false;
   is_measuring_again_ = false;
+  const int64_t now_ns = connection_.loop().NowNs();
+  if (state_ == State::kReady && now_ns - ready_since_ns_ >= kStableNs) backoff_.Reset();
   state_ = State::kDown;
-  timer_.SetAfter(is_planned ? 0 : backoff_.NextDelayNs());
+  if (is_planned && now_ns - last_renewal_ns_ >= kStableNs) {
+    last_renewal_ns_ = now_ns;
+    timer_.SetAfter(0);
+  } else {
+    timer_.SetAfter(backoff_.NextDelayNs());
+  }
   SetPrivateStream(false, reason);
   // Always told, even when order entry was not up: requests in flight end with the connection.
   is_order_entry_up_ = false;

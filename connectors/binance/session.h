@@ -32,6 +32,9 @@ class BinanceSession : private WebSocketClient::Handler {
   static constexpr uint64_t kFirstOwnRequestId = uint64_t{1} << 51;
   static constexpr int64_t kDrainNs = 2 * kNanosPerSecond;
   static constexpr int kOffsetSampleCount = 3;
+  // A connection that stood this long was a good one: the next back-off starts small again. More
+  // often than this nothing that the venue ends is begun again at once.
+  static constexpr int64_t kStableNs = 10 * kNanosPerSecond;
 
   class Handler {
    public:
@@ -39,7 +42,7 @@ class BinanceSession : private WebSocketClient::Handler {
     // Order entry or the private stream went up or down.
     virtual void OnOrderEntryChange(bool is_up, std::string_view why) = 0;
     virtual void OnPrivateStreamChange(bool is_up, std::string_view why) = 0;
-    // An answer to a request of the handler's.
+    // An answer to a request of the handler's, who also applies its rate limits.
     virtual void OnSessionReply(const BinanceReply& reply) = 0;
     virtual void OnSessionEvents(const std::vector<VenueEvent>& events) = 0;
     virtual void OnSessionFatal(const BinanceError& error) = 0;
@@ -60,10 +63,15 @@ class BinanceSession : private WebSocketClient::Handler {
   bool is_private_stream_up() const { return is_private_stream_up_; }
   // False: nothing was sent.
   bool Send(std::string_view message) { return client_.Send(message); }
-  // The clock offset is wrong: measure again.
-  void MeasureClock();
-  void PauseReading() { client_.PauseReading(); }
-  void ResumeReading() { client_.ResumeReading(); }
+  // The clock offset is wrong: measure again. False: not now, it must be measured otherwise.
+  bool MeasureClock();
+  // Gives the connection up; does nothing unless there is one.
+  void ConnectAnew(std::string_view why);
+  // When the last bytes arrived, on the monotonic clock.
+  int64_t last_read_ns() const { return client_.last_read_ns(); }
+  // Holds for later connections too.
+  void PauseReading();
+  void ResumeReading();
 
  private:
   enum class State : uint8_t {
@@ -83,7 +91,6 @@ class BinanceSession : private WebSocketClient::Handler {
   void Connect();
   // Drops the connection and connects again, at once or after a delay.
   void Reconnect(std::string_view why, bool is_planned);
-  void SetDown(std::string_view why);
   void BeginDrain(std::string_view why);
   void OnTimer();
   void OnLifetime();
@@ -118,6 +125,11 @@ class BinanceSession : private WebSocketClient::Handler {
   bool is_measuring_again_ = false;  // while ready
   int skew_count_ = 0;               // logons refused for the clock in a row
   int samples_left_ = 0;
+  bool is_reading_paused_ = false;
+  int64_t ready_since_ns_ = 0;  // while ready
+  // When something was begun again at once.
+  int64_t last_renewal_ns_ = -kStableNs;
+  int64_t last_resubscription_ns_ = -kStableNs;
   uint64_t own_request_id_ = kFirstOwnRequestId;
   int64_t time_sent_wall_ns_ = 0;
   int64_t time_sent_ns_ = 0;

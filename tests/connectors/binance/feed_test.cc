@@ -5,6 +5,7 @@
 #include "connectors/binance/feed.h"
 
 #include <catch2/catch.hpp>
+#include <thread>
 
 #include "connectors/binance/instrument_fetch.h"
 #include "tests/connectors/binance/venue_fixture.h"
@@ -226,6 +227,75 @@ TEST_CASE("feed: a frame that is not understood resets the book", "[binance][fee
   CHECK(fixture.sessions.size() == 1);
 }
 
+TEST_CASE("feed: books that break again and again cost a bounded number of snapshots",
+          "[binance][feed]") {
+  FeedFixture fixture;
+  int requests = 0;
+  fixture.on_request = [&](const StubRequest&) -> StubReply {
+    ++requests;
+    return {.body = SnapshotBody(50, 3)};
+  };
+  fixture.Start();
+  for (int i = 0; i < 600; ++i) {
+    fixture.sessions[0]->Send(Depth(13, 14, "[[\"100.015\",\"0.5\"]]"));
+    fixture.feed->RequestSnapshot(InstrumentId(0));
+    fixture.Pass(100 * kNanosPerMilli);
+  }
+  CHECK(fixture.feed->malformed_count() == 600);
+  CHECK(requests >= 6);
+  CHECK(requests <= 6 + 4);  // at once, and in a minute
+  const int before = requests;
+  fixture.Pass(120 * kNanosPerSecond, kNanosPerSecond);
+  fixture.feed->RequestSnapshot(InstrumentId(0));
+  fixture.Settle();
+  CHECK(requests > before);
+}
+
+TEST_CASE("feed: connections that are cut as soon as they stand come with growing pauses",
+          "[binance][feed]") {
+  FeedFixture fixture;
+  REQUIRE(fixture.feed->Start().ok());
+  size_t cut = 0;
+  for (int i = 0; i < 600; ++i) {
+    fixture.Pass(100 * kNanosPerMilli);
+    for (; cut < fixture.sessions.size(); ++cut) fixture.sessions[cut]->Cut();
+  }
+  CHECK(cut > 3);
+  CHECK(cut < 30);
+}
+
+TEST_CASE("feed: shutdown notices in a row renew the stream with pauses", "[binance][feed]") {
+  FeedFixture fixture;
+  fixture.Start();
+  size_t told = 0;
+  for (int i = 0; i < 300; ++i) {
+    for (; told < fixture.sessions.size(); ++told) {
+      fixture.sessions[told]->Send("{\"e\":\"serverShutdown\",\"E\":1700000000000}");
+    }
+    fixture.Pass(100 * kNanosPerMilli);
+  }
+  CHECK(told >= 3);
+  CHECK(told <= 5);
+}
+
+TEST_CASE("feed: after a stop a snapshot can be asked for again", "[binance][feed]") {
+  FeedFixture fixture;
+  bool is_silent = true;
+  fixture.on_request = [&](const StubRequest&) -> StubReply {
+    if (is_silent) return {.is_silent = true};
+    return {.body = SnapshotBody(50, 3)};
+  };
+  REQUIRE(fixture.feed->Start().ok());
+  fixture.feed->RequestSnapshot(InstrumentId(0));  // before the stream is up
+  fixture.connection->loop().RunOnce(0);
+  fixture.feed->Stop();
+  is_silent = false;
+  REQUIRE(fixture.feed->Start().ok());
+  REQUIRE(fixture.Until([&] { return fixture.log.up_count == 1; }));
+  fixture.feed->RequestSnapshot(InstrumentId(0));
+  REQUIRE(fixture.Until([&] { return fixture.log.snapshot_ids.size() == 1; }));
+}
+
 TEST_CASE("feed: a loop that falls behind is told that messages are missing", "[binance][feed]") {
   FeedFixture fixture;
   fixture.Start();
@@ -283,6 +353,43 @@ TEST_CASE("feed: a stop says down and goes quiet", "[binance][feed]") {
   CHECK(fixture.sessions.size() == 1);
   REQUIRE(fixture.feed->Start().ok());
   REQUIRE(fixture.Until([&] { return fixture.log.up_count == 2; }));
+}
+
+TEST_CASE("instrument fetch: a rate limit says until when to wait", "[binance][fetch]") {
+  struct Row {
+    int status;
+    const char* retry_after;
+    int64_t seconds;  // 0 = no block
+  };
+  SystemClock clock;
+  for (const Row& row :
+       {Row{429, "7", 7}, Row{418, "300", 300}, Row{418, "soon", 120}, Row{503, "9", 0}}) {
+    INFO(row.status << " " << row.retry_after);
+    std::atomic<bool> is_done{false};
+    StubServer server;
+    server.on_request = [&](const StubRequest&) -> StubReply {
+      return {.status = row.status, .body = "{}", .headers = {{"Retry-After", row.retry_after}}};
+    };
+    BinanceOptions options;
+    options.rest_url = server.HttpUrl();
+    std::thread serving([&] {
+      while (!is_done.load()) server.Poll();
+    });
+    const int64_t before_ns = clock.WallNs();
+    RateBlock block;
+    const auto refused =
+        FetchInstrument(options, "BTCUSDT", InstrumentId(0), clock, 10 * kNanosPerSecond, &block);
+    is_done = true;
+    serving.join();
+    CHECK(refused.status().code() == absl::StatusCode::kUnavailable);
+    if (row.seconds == 0) {
+      CHECK(block == RateBlock());
+    } else {
+      CHECK(block.not_before_wall_ns >= before_ns + row.seconds * kNanosPerSecond);
+      CHECK(block.not_before_wall_ns <= clock.WallNs() + row.seconds * kNanosPerSecond);
+      CHECK(block.is_ban == (row.status == 418));
+    }
+  }
 }
 
 TEST_CASE("instrument fetch: an unreachable venue, a bad address and a stop are told apart",

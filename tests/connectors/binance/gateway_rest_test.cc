@@ -279,6 +279,42 @@ TEST_CASE("queries: cuts and silence are tried again, a refused key is fatal", "
   CHECK(fixture.log.All<FatalVenueError>()[0].venue_code == -2015);
 }
 
+TEST_CASE("queries: after a refused key nothing that waits is sent", "[binance][query]") {
+  GatewayFixture fixture;
+  int requests = 0;
+  fixture.venue.paths["GET /api/v3/openOrders"] = [&](const StubRequest&) -> StubReply {
+    ++requests;
+    return ApiError(401, -2015, "Invalid API-key, IP, or permissions for action.");
+  };
+  REQUIRE(fixture.StartAndWait());
+  for (uint64_t id = 1; id <= 3; ++id) {
+    REQUIRE(fixture.gateway->QueryOpenOrders(RequestId(id), InstrumentId(0)).ok());
+  }
+  REQUIRE(fixture.Until([&] { return fixture.log.Count<QueryDone>() == 3; }));
+  fixture.Settle();
+  CHECK(requests == 1);
+  CHECK(fixture.log.Count<FatalVenueError>() == 1);
+  for (const QueryDone& done : fixture.log.All<QueryDone>()) {
+    CHECK_FALSE(done.is_ok);
+    CHECK(done.venue_code == -2015);
+  }
+}
+
+TEST_CASE("queries: a clock that stays refused ends the query", "[binance][query]") {
+  GatewayFixture fixture;
+  int requests = 0;
+  fixture.venue.paths["GET /api/v3/openOrders"] = [&](const StubRequest&) -> StubReply {
+    ++requests;
+    return ApiError(400, -1021, "Timestamp for this request is outside of the recvWindow.");
+  };
+  REQUIRE(fixture.StartAndWait());
+  REQUIRE(fixture.gateway->QueryOpenOrders(RequestId(1), InstrumentId(0)).ok());
+  fixture.Settle();
+  fixture.Pass(3 * kNanosPerSecond);
+  CHECK_FALSE(WaitForEnd(fixture, 1).is_ok);
+  CHECK(requests == 3);
+}
+
 TEST_CASE("rest orders: they work while the WS API is down", "[binance][rest]") {
   GatewayFixture fixture;
   fixture.venue.server.on_upgrade = [](const std::string&) { return false; };
@@ -566,6 +602,27 @@ TEST_CASE("limits: the order count stops placements before the venue does, cance
   REQUIRE(fixture.Until([&] { return fixture.log.Count<OrderReport>() == 1; }));
   fixture.Pass(11 * kNanosPerSecond);
   CHECK(fixture.gateway->Place(GatewayFixture::Buy("a3")).ok());
+}
+
+TEST_CASE("limits: placements under way come on top of what the venue has counted",
+          "[binance][limits]") {
+  GatewayFixture fixture;
+  REQUIRE(fixture.StartAndWait());
+  std::string first;
+  fixture.venue.methods["order.place"] = [&](const std::string& id, const std::string&) {
+    if (first.empty()) first = id;
+    return std::string();
+  };
+  for (int i = 0; i < 10; ++i) {
+    REQUIRE(fixture.gateway->Place(GatewayFixture::Buy("a" + std::to_string(i))).ok());
+  }
+  fixture.Settle();
+  std::string answer = StubVenue::Success(first, PlacedResult("a0"));
+  answer.replace(answer.find("\"count\":1"), 9, "\"count\":41");
+  fixture.venue.session->Send(answer);
+  REQUIRE(fixture.Until([&] { return fixture.log.Count<OrderAccepted>() == 1; }));
+  CHECK(fixture.gateway->rate_budget().order_count_used == 41 + 9);
+  CHECK_FALSE(fixture.gateway->rate_budget().is_placement_allowed);
 }
 
 TEST_CASE("limits: an order-rate refusal blocks placements only", "[binance][limits]") {

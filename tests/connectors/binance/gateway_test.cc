@@ -201,6 +201,8 @@ TEST_CASE("gateway: no answer in time is ambiguous; a late one is evidence, not 
   REQUIRE(fixture.Until([&] { return !late_id.empty(); }));
   fixture.Pass(4900 * kNanosPerMilli);
   CHECK(fixture.log.Count<OrderAmbiguous>() == 0);
+  fixture.venue.session->Ping("alive");
+  fixture.Settle();
   fixture.Pass(200 * kNanosPerMilli);
   REQUIRE(fixture.log.Count<OrderAmbiguous>() == 1);
   CHECK(fixture.log.All<OrderAmbiguous>()[0].cause == AmbiguityCause::kTimeout);
@@ -234,6 +236,24 @@ TEST_CASE("gateway: no answer in time is ambiguous; a late one is evidence, not 
   }
   CHECK(fixture.log.Count<OrderAccepted>() == 0);
   CHECK(fixture.log.Count<OrderRejected>() == 0);
+  CHECK(fixture.log.Count<OrderAmbiguous>() == 1);
+}
+
+TEST_CASE("gateway: an order that times out on a connection without a sign of life ends it",
+          "[binance][gateway]") {
+  GatewayFixture fixture;
+  REQUIRE(fixture.StartAndWait());
+  fixture.venue.methods["order.place"] = [](const std::string&, const std::string&) {
+    return std::string();
+  };
+  REQUIRE(fixture.gateway->Place(GatewayFixture::Buy("a1")).ok());
+  fixture.Settle();
+  fixture.Pass(5100 * kNanosPerMilli);
+  REQUIRE(fixture.log.Count<OrderAmbiguous>() == 1);
+  CHECK(fixture.log.All<OrderAmbiguous>()[0].cause == AmbiguityCause::kTimeout);
+  fixture.Pass(kNanosPerSecond);
+  REQUIRE(fixture.Until([&] { return fixture.gateway->is_private_stream_up(); }));
+  CHECK(fixture.venue.session_count == 2);
   CHECK(fixture.log.Count<OrderAmbiguous>() == 1);
 }
 
@@ -522,6 +542,114 @@ TEST_CASE("gateway: a user stream that ends is subscribed again", "[binance][gat
   CHECK(fixture.venue.session_count == 1);
 }
 
+TEST_CASE("gateway: a user stream that ends again and again is subscribed with pauses",
+          "[binance][gateway]") {
+  GatewayFixture fixture;
+  const std::string terminated =
+      "{\"subscriptionId\":0,\"event\":{\"e\":\"eventStreamTerminated\",\"E\":1}}";
+  int count = 0;
+  fixture.venue.methods["userDataStream.subscribe.signature"] = [&](const std::string& id,
+                                                                    const std::string&) {
+    if (++count > 200) return std::string();
+    fixture.venue.session->Send(StubVenue::Success(id, "{\"subscriptionId\":0}"));
+    return terminated;
+  };
+  REQUIRE(fixture.gateway->Start().ok());
+  fixture.Settle();
+  CHECK(count == 2);  // once more at once
+  fixture.Pass(60 * kNanosPerSecond);
+  CHECK(count > 3);
+  CHECK(count < 40);
+}
+
+TEST_CASE("gateway: a venue that always announces its shutdown is reached with pauses",
+          "[binance][gateway]") {
+  GatewayFixture fixture;
+  fixture.venue.methods["userDataStream.subscribe.signature"] = [&](const std::string& id,
+                                                                    const std::string&) {
+    if (fixture.venue.session_count > 200) return std::string();
+    fixture.venue.session->Send(StubVenue::Success(id, "{\"subscriptionId\":0}"));
+    return std::string("{\"event\":{\"e\":\"serverShutdown\",\"E\":1}}");
+  };
+  REQUIRE(fixture.gateway->Start().ok());
+  fixture.Settle();
+  CHECK(fixture.venue.session_count == 2);  // once at once
+  fixture.Pass(60 * kNanosPerSecond);
+  CHECK(fixture.venue.session_count > 3);
+  CHECK(fixture.venue.session_count < 40);
+}
+
+TEST_CASE("gateway: an upgrade refused for the rate limit is not tried again before its time",
+          "[binance][gateway][limits]") {
+  GatewayFixture fixture;
+  int refused = 0;
+  fixture.venue.server.on_upgrade = [&](const std::string&) {
+    ++refused;
+    return false;
+  };
+  fixture.venue.server.refusal = {.status = 429, .body = "{}", .headers = {{"Retry-After", "30"}}};
+  REQUIRE(fixture.gateway->Start().ok());
+  REQUIRE(fixture.Until([&] { return refused == 1; }));
+  fixture.Settle();
+  CHECK(fixture.connection->rate_block().not_before_wall_ns >
+        fixture.clock.WallNs() + 29 * kNanosPerSecond);
+  const size_t requests = fixture.venue.server.requests().size();
+  fixture.Pass(29 * kNanosPerSecond, 500 * kNanosPerMilli);
+  CHECK(refused == 1);
+  CHECK(fixture.venue.server.requests().size() == requests);
+  fixture.venue.server.on_upgrade = nullptr;
+  fixture.Pass(2 * kNanosPerSecond);
+  CHECK(fixture.gateway->is_private_stream_up());
+}
+
+TEST_CASE("gateway: a refused periodic look at the clock leaves the session alone",
+          "[binance][gateway]") {
+  GatewayFixture fixture;
+  REQUIRE(fixture.StartAndWait());
+  int asked = 0;
+  fixture.venue.methods["time"] = [&](const std::string& id, const std::string&) {
+    ++asked;
+    return StubVenue::Error(id, 400, -1000, "An unknown error occurred");
+  };
+  fixture.Pass(130 * kNanosPerSecond, 500 * kNanosPerMilli);
+  CHECK(asked == 2);
+  CHECK(fixture.venue.session_count == 1);
+  CHECK(fixture.log.Count<ConnectionChange>() == 2);
+}
+
+TEST_CASE("gateway: a clock refused while the stream is being subscribed is measured over REST",
+          "[binance][gateway]") {
+  GatewayFixture fixture;
+  fixture.venue.skew_ms = 700;
+  fixture.venue.methods["userDataStream.subscribe.signature"] =
+      [](const std::string&, const std::string&) { return std::string(); };
+  fixture.venue.methods["order.place"] = [](const std::string& id, const std::string&) {
+    return StubVenue::Error(id, 400, -1021, "Timestamp ... recvWindow.");
+  };
+  std::string timestamp;
+  fixture.venue.methods["order.cancel"] = [&](const std::string& id, const std::string& text) {
+    timestamp = JsonValue(text, "timestamp");
+    return StubVenue::Success(id, CanceledResult("a1"));
+  };
+  REQUIRE(fixture.gateway->Start().ok());
+  REQUIRE(fixture.Until([&] { return fixture.gateway->is_order_entry_up(); }));
+  fixture.Settle();
+  fixture.venue.paths["GET /api/v3/time"] = [&](const StubRequest&) -> StubReply {
+    return {.is_silent = true};
+  };
+  REQUIRE(fixture.gateway->Place(GatewayFixture::Buy("a1")).ok());
+  REQUIRE(fixture.Until([&] { return fixture.log.Count<OrderRejected>() == 1; }));
+  // Until the answer comes, cancels go by the last offset rather than by none.
+  REQUIRE(fixture.gateway->Cancel(GatewayFixture::CancelOf("a1")).ok());
+  REQUIRE(fixture.Until([&] { return fixture.log.Count<OrderReport>() == 1; }));
+  CHECK(std::stoll(timestamp) == fixture.venue.TimeMs());
+  int time_requests = 0;
+  for (const StubRequest& request : fixture.venue.server.requests()) {
+    time_requests += request.Path() == "/api/v3/time" ? 1 : 0;
+  }
+  CHECK(time_requests == 2);  // at the start and now
+}
+
 TEST_CASE("gateway: connections are renewed before the venue ends them", "[binance][gateway]") {
   GatewayFixture fixture([](BinanceOptions& options) {
     options.connection_lifetime_ms = 3'600'000;
@@ -571,6 +699,17 @@ TEST_CASE("gateway: a stop answers what is in flight as ambiguous", "[binance][g
   CHECK(fixture.gateway->Place(GatewayFixture::Buy("a2")).code() == absl::StatusCode::kUnavailable);
   // And it starts again.
   REQUIRE(fixture.StartAndWait());
+}
+
+TEST_CASE("gateway: a stop answers every command, however many wait", "[binance][gateway]") {
+  GatewayFixture fixture;
+  REQUIRE(fixture.StartAndWait());
+  for (int i = 0; i < 300; ++i) {
+    REQUIRE(fixture.gateway->Cancel(GatewayFixture::CancelOf("a" + std::to_string(i))).ok());
+  }
+  fixture.gateway->Stop();
+  fixture.gateway->Poll(fixture.log, 1000);
+  CHECK(fixture.log.Count<CancelRejected>() == 300);
 }
 
 TEST_CASE("gateway: options that make no sense are refused with the key's name",

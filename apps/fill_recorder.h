@@ -33,6 +33,10 @@ class FillRecorder final : public Engine {
                           const ClientOrderId& client_order_id) override {
     return engine_.QueryOrder(request_id, instrument, client_order_id);
   }
+  absl::Status QueryOrderByVenueId(RequestId request_id, InstrumentId instrument,
+                                   VenueOrderId venue_order_id) override {
+    return engine_.QueryOrderByVenueId(request_id, instrument, venue_order_id);
+  }
   absl::Status QueryOpenOrders(RequestId request_id, InstrumentId instrument) override {
     return engine_.QueryOpenOrders(request_id, instrument);
   }

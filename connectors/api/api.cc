@@ -8,6 +8,9 @@ MarketSink::~MarketSink() = default;
 MarketFeed::~MarketFeed() = default;
 VenueEventSink::~VenueEventSink() = default;
 VenueGateway::~VenueGateway() = default;
+absl::Status VenueGateway::QueryOrderByVenueId(RequestId, InstrumentId, VenueOrderId) {
+  return absl::UnimplementedError("no query by the venue's order id");
+}
 
 std::string_view ToText(RejectReason reason) {
   switch (reason) {

@@ -178,6 +178,14 @@ absl::Status BinanceGateway::QueryOrder(RequestId request_id, InstrumentId instr
                               .client_order_id = client_order_id});
 }
 
+absl::Status BinanceGateway::QueryOrderByVenueId(RequestId request_id, InstrumentId instrument,
+                                                 VenueOrderId venue_order_id) {
+  return SubmitQuery(*core_, {.kind = QueryKind::kOrder,
+                              .request_id = request_id,
+                              .instrument = instrument,
+                              .venue_order_id = venue_order_id});
+}
+
 absl::Status BinanceGateway::QueryOpenOrders(RequestId request_id, InstrumentId instrument) {
   return SubmitQuery(
       *core_, {.kind = QueryKind::kOpenOrders, .request_id = request_id, .instrument = instrument});

@@ -142,6 +142,10 @@ std::string BinanceQueryWorker::Target(const Job& job) {
   const std::string_view symbol = instruments_.at(job.query.instrument).symbol.view();
   switch (job.query.kind) {
     case QueryKind::kOrder:
+      if (job.query.venue_order_id.value() != 0) {
+        return Signed("/api/v3/order",
+                      Concat("symbol=", symbol, "&orderId=", job.query.venue_order_id.value()));
+      }
       return Signed(
           "/api/v3/order",
           Concat("symbol=", symbol, "&origClientOrderId=", job.query.client_order_id.view()));
@@ -243,7 +247,7 @@ void BinanceQueryWorker::OnOrderAnswer(int64_t receive_time_ns) {
   report->request_id = query.request_id;
   report->source = EvidenceSource::kOrderQuery;
   // A cancel renames the order at the venue; here it keeps the name it was asked for by.
-  report->client_order_id = query.client_order_id;
+  if (query.venue_order_id.value() == 0) report->client_order_id = query.client_order_id;
   EmitRow(*report);
   Finish(true, 0, "");
 }
@@ -356,7 +360,7 @@ void BinanceQueryWorker::OnError(const BinanceReply& reply) {
     // When the question left: it was answered after that, and earlier proves less, never more.
     absent.venue_time_ns = sent_wall_ns_ + connection_.clock_offset().offset_ns();
     absent.receive_time_ns = connection_.clock().WallNs();
-    EmitRow(absent);
+    if (query.venue_order_id.value() == 0) EmitRow(absent);
     return Finish(true, error.code, error.text);
   }
   if (error.code == kBinanceClockSkew) {

@@ -21,6 +21,7 @@ struct BinanceQuery {
   RequestId request_id = {};
   InstrumentId instrument = {};
   ClientOrderId client_order_id = {};
+  VenueOrderId venue_order_id = {};  // kOrder: 0 = by client id
   VenueTradeId after = {};
   int64_t since_venue_time_ns = 0;
   bool is_internal = false;  // ours (clock, filters): nobody waits for rows or an end

@@ -444,6 +444,17 @@ absl::Status SimGateway::QueryOrder(RequestId request_id, InstrumentId instrumen
                    });
 }
 
+absl::Status SimGateway::QueryOrderByVenueId(RequestId request_id, InstrumentId instrument,
+                                             VenueOrderId venue_order_id) {
+  return SendQuery(FaultPoint::kQueryOrder, request_id, QueryKind::kOrder,
+                   [this, request_id, instrument, venue_order_id](Events& events) {
+                     const std::optional<SimOrder> order = venue_.QueryOrder(
+                         account_, instrument, {.order_id = venue_order_id, .client_order_id = {}});
+                     if (!order.has_value()) return;
+                     events.push_back(ReportOf(*order, EvidenceSource::kOrderQuery, request_id));
+                   });
+}
+
 absl::Status SimGateway::QueryOpenOrders(RequestId request_id, InstrumentId instrument) {
   return SendQuery(
       FaultPoint::kOpenOrders, request_id, QueryKind::kOpenOrders,

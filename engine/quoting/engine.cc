@@ -6,4 +6,8 @@ namespace holdfast {
 
 Engine::~Engine() = default;
 
+absl::Status Engine::QueryOrderByVenueId(RequestId, InstrumentId, VenueOrderId) {
+  return absl::UnimplementedError("no query by the venue's order id");
+}
+
 }  // namespace holdfast

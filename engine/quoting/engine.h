@@ -128,6 +128,8 @@ class Engine {
   // Queries of the venue; same answers as VenueGateway's.
   virtual absl::Status QueryOrder(RequestId request_id, InstrumentId instrument,
                                   const ClientOrderId& client_order_id) = 0;
+  virtual absl::Status QueryOrderByVenueId(RequestId request_id, InstrumentId instrument,
+                                           VenueOrderId venue_order_id);
   virtual absl::Status QueryOpenOrders(RequestId request_id, InstrumentId instrument) = 0;
   virtual absl::Status QueryFills(RequestId request_id, InstrumentId instrument, VenueTradeId after,
                                   int64_t since_venue_time_ns) = 0;

@@ -112,6 +112,14 @@ class QuotingLoop::Core final : public VenueEventSink {
     int64_t next_try_at_ns = 0;
     bool had_overflow = false;  // a row could not be kept: the list does not count as whole
   };
+  // A row of a trade list whose order is not known. The venue is asked for the order; only its
+  // answer makes the fill foreign.
+  struct WaitingFill {
+    Fill fill;
+    RequestId request = {};  // under way, 0 = none
+    int64_t next_try_at_ns = 0;
+    bool is_foreign = false;
+  };
   struct Stop {
     bool is_active = false;
     RequestId request;
@@ -149,6 +157,7 @@ class QuotingLoop::Core final : public VenueEventSink {
   void OnQueryEnded(const OpenQuery& query, bool is_ok);
   void OnOrderQueryEnded(const OpenQuery& query, bool is_ok);
   int TimeOutQueries();
+  void ExtendQuery(RequestId id);
   void WakeAt(int64_t at_ns) {
     if (at_ns != 0 && at_ns < next_order_timer_ns_) next_order_timer_ns_ = at_ns;
   }
@@ -227,6 +236,9 @@ class QuotingLoop::Core final : public VenueEventSink {
   void BookForeignFill(const Fill& fill);
   void AfterBooking(const AccountBooks::Booked& booked);
   void RetryUnattributed();
+  int AskForOwners();
+  void OnOwnerQueryEnded(RequestId request, bool is_ok);
+  void NoteOwner(const OrderReport& report);
   void ExpectFills(TrackedOrder& tracked);
   uint64_t RequestCursorFills();
   uint64_t RequestFillsOf(const TrackedOrder& tracked);
@@ -321,7 +333,8 @@ class QuotingLoop::Core final : public VenueEventSink {
   int64_t next_order_timer_ns_ = INT64_MAX;
   StaticVector<Stray, kMaxStrays> strays_;
   static constexpr size_t kMaxUnattributed = 64;
-  StaticVector<Fill, kMaxUnattributed> unattributed_;
+  StaticVector<WaitingFill, kMaxUnattributed> unattributed_;
+  bool has_listed_orders_ = false;  // the listing of this run, and what it missed, are known
   bool should_retry_unattributed_ = false;
   VenueTradeId fill_cursor_;
   uint64_t booked_count_ = 0;  // fills of any kind
@@ -331,6 +344,7 @@ class QuotingLoop::Core final : public VenueEventSink {
   FillSync fills_since_cursor_;  // for the account: everything since the newest known
   FillSync fills_since_time_;    // for orders that lack fills
   VenueTradeId newest_listed_;
+  int64_t hold_until_ns_ = 0;   // a listing begun before it may miss an order of the last run
   int64_t fills_since_ns_ = 0;  // our wall clock: no fill before it can be missing
   Stop stop_;
 

@@ -10,6 +10,7 @@ namespace holdfast {
 
 void QuotingLoop::Core::Handle(const FillReport& report) {
   if (report.fill.instrument != instrument_.id) return;
+  ExtendQuery(report.request_id);
   if (report.request_id.value() != 0 && report.request_id == fills_since_cursor_.request) {
     newest_listed_ = std::max(newest_listed_, report.fill.trade_id);
   }
@@ -29,8 +30,8 @@ void QuotingLoop::Core::OnFill(const Fill& fill) {
     ++counters_.duplicate_fills;
     return;
   }
-  for (const Fill& waiting : unattributed_) {
-    if (waiting.trade_id == fill.trade_id && fill.client_order_id.empty()) return;
+  for (const WaitingFill& waiting : unattributed_) {
+    if (waiting.fill.trade_id == fill.trade_id && fill.client_order_id.empty()) return;
   }
   if (Attribute(fill)) return;
   if (unattributed_.full()) {
@@ -40,7 +41,8 @@ void QuotingLoop::Core::OnFill(const Fill& fill) {
     RequestCursorFills();
     return;
   }
-  unattributed_.push_back(fill);
+  unattributed_.push_back({.fill = fill});
+  WakeAt(now_ns_);
 }
 
 // True when the fill is booked, ours or foreign.
@@ -60,9 +62,54 @@ bool QuotingLoop::Core::Attribute(const Fill& fill) {
     BookOwnFill(tracked, tracked->key(), fill);
     return true;
   }
-  if (CouldBelongToUnidentified(fill)) return false;
-  BookForeignFill(fill);
-  return true;
+  return false;
+}
+
+// Orders in question identify themselves, as a rule before the venue has answered; until the first
+// listing is done nobody knows which orders there are.
+int QuotingLoop::Core::AskForOwners() {
+  int work = 0;
+  for (WaitingFill& waiting : unattributed_) {
+    if (waiting.request.value() != 0 || waiting.is_foreign) continue;
+    if (now_ns_ < waiting.next_try_at_ns || !CanQuery()) continue;
+    if (order_queries_ >= options_.max_order_queries) break;
+    if (!has_listed_orders_ && !stop_.is_active) break;
+    if (CouldBelongToUnidentified(waiting.fill)) continue;
+    const RequestId id = NextRequestId();
+    const absl::Status status =
+        engine_.QueryOrderByVenueId(id, instrument_.id, waiting.fill.venue_order_id);
+    ++work;
+    if (status.ok()) {
+      TrackQuery(id, QueryKind::kOrder);
+      waiting.request = id;
+    } else if (absl::IsUnimplemented(status)) {
+      waiting.is_foreign = true;
+      should_retry_unattributed_ = true;
+    } else {
+      waiting.next_try_at_ns = now_ns_ + options_.reconcile_retry_ns;
+    }
+  }
+  return work;
+}
+
+void QuotingLoop::Core::NoteOwner(const OrderReport& report) {
+  for (WaitingFill& waiting : unattributed_) {
+    if (waiting.fill.venue_order_id != report.venue_order_id) continue;
+    waiting.fill.client_order_id = report.client_order_id;
+    waiting.is_foreign = report.client_order_id.empty();
+    should_retry_unattributed_ = true;
+  }
+}
+
+// A whole answer without a row: the venue knows no such order of this account.
+void QuotingLoop::Core::OnOwnerQueryEnded(RequestId request, bool is_ok) {
+  for (WaitingFill& waiting : unattributed_) {
+    if (waiting.request != request) continue;
+    waiting.request = RequestId();
+    waiting.next_try_at_ns = now_ns_ + options_.reconcile_retry_ns;
+    waiting.is_foreign = is_ok && waiting.fill.client_order_id.empty();
+    should_retry_unattributed_ = true;
+  }
 }
 
 bool QuotingLoop::Core::CouldBelongToUnidentified(const Fill& fill) const {
@@ -77,8 +124,12 @@ bool QuotingLoop::Core::CouldBelongToUnidentified(const Fill& fill) const {
 void QuotingLoop::Core::RetryUnattributed() {
   should_retry_unattributed_ = false;
   for (size_t i = 0; i < unattributed_.size();) {
-    const Fill fill = unattributed_[i];
-    const bool is_done = books_.IsBooked(fill.trade_id) || Attribute(fill);
+    const WaitingFill waiting = unattributed_[i];
+    bool is_done = books_.IsBooked(waiting.fill.trade_id) || Attribute(waiting.fill);
+    if (!is_done && waiting.is_foreign) {
+      BookForeignFill(waiting.fill);
+      is_done = true;
+    }
     if (!is_done) {
       ++i;
       continue;
@@ -244,7 +295,11 @@ int QuotingLoop::Core::RunFillSync(FillSync& sync) {
 void QuotingLoop::Core::OnFillSyncEnded(FillSync& sync, bool is_ok) {
   sync.request = RequestId();
   if (!is_ok || sync.had_overflow) {
-    // The wish stands; whoever waits for this number is served by a later one.
+    // The wish stands; whoever waits for this number is served by a later one. Rows come oldest
+    // first and are booked: the next list goes on behind them.
+    if (&sync == &fills_since_cursor_ && unattributed_.empty() && !sync.had_overflow) {
+      fill_cursor_ = std::max(fill_cursor_, newest_listed_);
+    }
     sync.is_wanted = true;
     sync.next_try_at_ns = now_ns_ + options_.reconcile_retry_ns;
     return;

@@ -255,6 +255,8 @@ void QuotingLoop::Core::Handle(const CancelRejected& event) {
 
 void QuotingLoop::Core::Handle(const OrderReport& report) {
   if (report.instrument != instrument_.id) return;
+  ExtendQuery(report.request_id);
+  if (!unattributed_.empty()) NoteOwner(report);
   const auto parsed = ParseClientOrderId(account_, report.client_order_id.view());
   if (!parsed) {
     if (report.source == EvidenceSource::kOpenOrdersQuery) OnForeignOrder(report);

@@ -32,6 +32,13 @@ void QuotingLoop::Core::RestoreOrders(const RecoveredState& recovered) {
     // Whatever was under way when the last run ended has lost its answer. Never sent again.
     if (!tracked.is_resting()) LoseTrack(tracked, 0);
   }
+  // Requests that no record tells of can still be on their way, for as long as the venue takes
+  // them.
+  const GatewayCapabilities capabilities = engine_.capabilities();
+  const int64_t window_ns = capabilities.submit_window_ns + capabilities.visibility_lag_ns;
+  const bool is_fresh = !recovered.is_first_run && recovered.stored_time_ns != 0 &&
+                        start_wall_ns_ - recovered.stored_time_ns < window_ns;
+  if (is_fresh) hold_until_ns_ = now_ns_ + window_ns;
   // An order whose end is stored has all its fills stored. What can be missing belongs to orders
   // that are open in the store, or younger than the newest record.
   fills_since_ns_ = start_wall_ns_;
@@ -82,6 +89,7 @@ int QuotingLoop::Core::RunReconcile() {
   }
   if (reconcile_.step == ReconcileStep::kVerify) {
     if (IsVerifying()) return 0;
+    has_listed_orders_ = true;
     EnterStep(ReconcileStep::kBalances);
   }
   if (reconcile_.step == ReconcileStep::kFills) {
@@ -237,6 +245,13 @@ bool QuotingLoop::Core::CompareWallets() {
 }
 
 void QuotingLoop::Core::FinishReconcile() {
+  if (scan_.started_at_ns < hold_until_ns_) {
+    // All is compared but what the last run may have sent in its last moment: listed once more.
+    EnterStep(ReconcileStep::kOpenOrders);
+    reconcile_.next_try_at_ns = hold_until_ns_;
+    WakeAt(hold_until_ns_);
+    return;
+  }
   EnterStep(ReconcileStep::kIdle);
   reconcile_.next_start_at_ns = now_ns_ + options_.reconcile_interval_ns;
   ++counters_.reconciliations;
@@ -261,7 +276,21 @@ void QuotingLoop::Core::Handle(const AccountReport& report) {
 
 void QuotingLoop::Core::Handle(const ServerTimeReport& report) {
   clock_offset_ns_ = report.offset_ns;
+  if (is_offset_known_) return;
   is_offset_known_ = true;
+  // What was restored before the venue's clock was known reckoned with ours.
+  const GatewayCapabilities capabilities = engine_.capabilities();
+  for (uint32_t position : orders_.live()) {
+    TrackedOrder& tracked = orders_.at(position);
+    if (tracked.final_after_venue_ns == 0) continue;
+    if (tracked.order.submit_expiry_ns == 0) {
+      tracked.final_after_venue_ns = tracked.order.create_time_ns + clock_offset_ns_ +
+                                     capabilities.submit_window_ns + capabilities.visibility_lag_ns;
+    }
+    tracked.final_after_at_ns =
+        now_ns_ + std::max<int64_t>(0, tracked.final_after_venue_ns - VenueNowNs());
+    WakeAt(tracked.final_after_at_ns);
+  }
 }
 
 // Limits may change while running. A new tick or lot size changes the meaning of every number we

@@ -17,13 +17,14 @@ namespace holdfast {
 // `submit_expiry_ns` is the venue's clock; 0 = the connector did not say.
 void QuotingLoop::Core::LoseTrack(TrackedOrder& tracked, int64_t submit_expiry_ns) {
   const GatewayCapabilities capabilities = engine_.capabilities();
+  const bool is_exact = submit_expiry_ns != 0 || is_offset_known_;
   if (submit_expiry_ns == 0) {
     submit_expiry_ns =
         tracked.order.submit_expiry_ns != 0
             ? tracked.order.submit_expiry_ns
             : tracked.order.create_time_ns + clock_offset_ns_ + capabilities.submit_window_ns;
   }
-  tracked.order.submit_expiry_ns = submit_expiry_ns;
+  if (is_exact) tracked.order.submit_expiry_ns = submit_expiry_ns;
   tracked.final_after_venue_ns = submit_expiry_ns + capabilities.visibility_lag_ns;
   tracked.final_after_at_ns =
       now_ns_ + std::max<int64_t>(0, tracked.final_after_venue_ns - VenueNowNs());

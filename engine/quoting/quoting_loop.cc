@@ -151,6 +151,7 @@ int QuotingLoop::Core::FireTimers() {
     work += CancelStrays();
   }
   work += RunReconcile();
+  if (!unattributed_.empty()) work += AskForOwners();
   work += RunFillSync(fills_since_cursor_);
   work += RunFillSync(fills_since_time_);
   if (now_ns_ >= next_cleanup_at_ns_) work += RunCleanup();
@@ -336,6 +337,14 @@ void QuotingLoop::Core::Handle(const QueryDone& done) {
   }
 }
 
+// It is alive while rows come: a long list takes longer than one deadline.
+void QuotingLoop::Core::ExtendQuery(RequestId id) {
+  if (id.value() == 0) return;
+  for (OpenQuery& open : queries_) {
+    if (open.id == id) open.due_at_ns = now_ns_ + options_.query_deadline_ns;
+  }
+}
+
 int QuotingLoop::Core::TimeOutQueries() {
   int work = 0;
   for (size_t i = 0; i < queries_.size();) {
@@ -355,6 +364,7 @@ int QuotingLoop::Core::TimeOutQueries() {
 void QuotingLoop::Core::OnQueryEnded(const OpenQuery& query, bool is_ok) {
   if (query.kind == QueryKind::kOrder) {
     --order_queries_;
+    if (query.number.value() == 0) OnOwnerQueryEnded(query.id, is_ok);
     OnOrderQueryEnded(query, is_ok);
   } else if (query.id == fills_since_cursor_.request) {
     OnFillSyncEnded(fills_since_cursor_, is_ok);

@@ -106,6 +106,10 @@ absl::Status SimpleEngine::QueryOrder(RequestId request_id, InstrumentId instrum
                                       const ClientOrderId& client_order_id) {
   return gateway_.QueryOrder(request_id, instrument, client_order_id);
 }
+absl::Status SimpleEngine::QueryOrderByVenueId(RequestId request_id, InstrumentId instrument,
+                                               VenueOrderId venue_order_id) {
+  return gateway_.QueryOrderByVenueId(request_id, instrument, venue_order_id);
+}
 absl::Status SimpleEngine::QueryOpenOrders(RequestId request_id, InstrumentId instrument) {
   return gateway_.QueryOpenOrders(request_id, instrument);
 }

@@ -66,6 +66,8 @@ class SimpleEngine final : public Engine {
 
   absl::Status QueryOrder(RequestId request_id, InstrumentId instrument,
                           const ClientOrderId& client_order_id) override;
+  absl::Status QueryOrderByVenueId(RequestId request_id, InstrumentId instrument,
+                                   VenueOrderId venue_order_id) override;
   absl::Status QueryOpenOrders(RequestId request_id, InstrumentId instrument) override;
   absl::Status QueryFills(RequestId request_id, InstrumentId instrument, VenueTradeId after,
                           int64_t since_venue_time_ns) override;

@@ -77,6 +77,11 @@ class UncountedEngine final : public Engine {
     Uncounted uncounted;
     return engine_.QueryOrder(id, instrument, client_id);
   }
+  absl::Status QueryOrderByVenueId(RequestId id, InstrumentId instrument,
+                                   VenueOrderId venue_order_id) override {
+    Uncounted uncounted;
+    return engine_.QueryOrderByVenueId(id, instrument, venue_order_id);
+  }
   absl::Status QueryOpenOrders(RequestId id, InstrumentId instrument) override {
     Uncounted uncounted;
     return engine_.QueryOpenOrders(id, instrument);

@@ -78,6 +78,8 @@ class FakeEngine final : public Engine {
   RequestId last_open_orders_query;
   std::vector<int64_t> open_orders_queried_at;
   int fills_query_count = 0;
+  std::vector<VenueTradeId> fills_after;
+  RequestId last_fills_query;
   std::vector<int64_t> fills_since;  // of each query; 0 = by cursor
   std::vector<OrderRecord> order_records;
   std::vector<FillRecord> fill_records;
@@ -213,6 +215,17 @@ class FakeEngine final : public Engine {
     End(id, QueryKind::kOrder);
     return absl::OkStatus();
   }
+  absl::Status QueryOrderByVenueId(RequestId id, InstrumentId, VenueOrderId venue_id) override {
+    if (!has_entry) return absl::UnavailableError("");
+    if (!answers_queries) return absl::OkStatus();
+    for (const auto& [client_id, order] : orders) {
+      if (order.id == venue_id) {
+        events.push_back(ReportOf(order, EvidenceSource::kOrderQuery, id));
+      }
+    }
+    End(id, QueryKind::kOrder);
+    return absl::OkStatus();
+  }
   absl::Status QueryOpenOrders(RequestId id, InstrumentId) override {
     ++open_orders_query_count;
     last_open_orders_query = id;
@@ -231,6 +244,8 @@ class FakeEngine final : public Engine {
                           int64_t since_ns) override {
     ++fills_query_count;
     fills_since.push_back(since_ns);
+    fills_after.push_back(after);
+    last_fills_query = id;
     if (!has_entry) return absl::UnavailableError("");
     if (!answers_queries) return absl::OkStatus();
     for (Fill fill : fills) {

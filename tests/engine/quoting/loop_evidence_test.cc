@@ -242,5 +242,96 @@ TEST_CASE("stop: the two empty listings are a visibility lag apart", "[quoting]"
   CHECK(at.back() - at[at.size() - 2] >= FakeEngine::kLagNs);
 }
 
+TEST_CASE("dark: a fill of an order whose record was lost finds its slot", "[quoting][D3][X4]") {
+  RecoveredState recovered = SecondRun();
+  World probe;
+  World world(recovered);
+  world.engine.next_number = 100;
+  auto& order =
+      world.engine.AddOrder(IntentOf(StoredOrder(probe, 7, BuyKey(1), World::kMid - 1000, 100)));
+  world.engine.Execute(order, Quantity::FromLots(100));  // filled before we came back
+  world.Begin();
+  world.Pass(5 * kNanosPerSecond);
+  CHECK(world.counters().foreign_fills == 0);
+  CHECK(world.counters().wallet_adjustments == 0);
+  CHECK(world.loop->position().quantity().lots() == 100);
+  REQUIRE(world.strategy.last_slots.size() == 1);
+  CHECK(world.strategy.last_slots[0].held.lots() == 100);
+}
+
+TEST_CASE("dark: nothing is placed while a request of the last run can still arrive",
+          "[quoting][D3]") {
+  RecoveredState recovered = SecondRun();
+  recovered.stored_time_ns = ManualClock().WallNs() - kNanosPerSecond;
+  World probe;
+  World world(recovered);
+  world.engine.next_number = 100;
+  world.strategy.wanted = {Want(BuyKey(1), World::kMid - 1000, 100)};
+  world.Begin();
+  world.Pass(4 * kNanosPerSecond);
+  CHECK(world.engine.placed.empty());
+  world.engine.AddOrder(IntentOf(StoredOrder(probe, 7, BuyKey(1), World::kMid - 1000, 100)));
+  world.Pass(3 * kNanosPerSecond);
+  CHECK(world.loop->phase() == LoopPhase::kQuoting);
+  CHECK(world.counters().orders_adopted == 1);
+  CHECK(world.engine.open_count() == 1);
+  CHECK(world.engine.placed.empty());
+}
+
+TEST_CASE("dark: an order in flight is final only by the venue's own clock", "[quoting][D3]") {
+  RecoveredState recovered = SecondRun();
+  World probe;
+  Order order = StoredOrder(probe, 7, BuyKey(1), World::kMid - 1000, 100);
+  order.state = OrderState::kInFlight;
+  order.venue_order_id = VenueOrderId();
+  // By our clock the window is over; the venue's is behind and still takes it for two seconds.
+  order.create_time_ns = probe.clock.WallNs() - 6 * kNanosPerSecond;
+  order.submit_expiry_ns = 0;
+  recovered.open_orders = {order};
+  World world(recovered);
+  world.engine.clock_offset_ns = -900 * kNanosPerMilli;
+  world.engine.next_number = 100;
+  world.Begin();
+  world.Pass(5 * kNanosPerSecond);
+  CHECK(world.loop->open_order_count() == 0);
+  CHECK(world.counters().unknown_resolved_absent == 1);
+  // What was worked out from the venue's clock is what is recorded, if anything.
+  for (const OrderRecord& record : world.engine.order_records) {
+    const int64_t expiry_ns = record.order.submit_expiry_ns;
+    const bool is_exact =
+        expiry_ns == 0 ||
+        expiry_ns == order.create_time_ns + world.engine.clock_offset_ns + FakeEngine::kWindowNs;
+    CHECK(is_exact);
+  }
+}
+
+TEST_CASE("evidence: a list of fills lives as long as rows come, and goes on where it broke off",
+          "[quoting][X4]") {
+  World world;
+  OneBuy(world);
+  auto& order = world.engine.Only();
+  world.Pass(kNanosPerSecond);
+  REQUIRE(world.loop->Post({.kind = OperatorCommand::Kind::kReconcile, .reason = {}}));
+  const int before = world.engine.fills_query_count;
+  while (world.engine.fills_query_count == before) {
+    world.engine.answers_queries = world.engine.open_orders_query_count < 2;
+    world.Turns(1);
+  }
+  const RequestId request = world.engine.last_fills_query;
+  for (int i = 0; i < 4; ++i) {
+    Fill fill = world.engine.Execute(order, Quantity::FromLots(10));
+    fill.client_order_id = ClientOrderId();
+    world.Pass(10 * kNanosPerSecond, 500 * kNanosPerMilli);
+    world.engine.events.push_back(
+        FillReport{.request_id = request, .source = EvidenceSource::kTradesQuery, .fill = fill});
+    world.Turns(1);
+  }
+  CHECK(world.engine.fills_query_count == before + 1);
+  world.Pass(20 * kNanosPerSecond, 500 * kNanosPerMilli);  // now it is over
+  CHECK(world.engine.fills_query_count > before + 1);
+  CHECK(world.engine.fills_after.back() == VenueTradeId(1003));
+  CHECK(world.loop->position().quantity().lots() == 40);
+}
+
 }  // namespace
 }  // namespace holdfast::testing

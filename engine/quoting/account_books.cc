@@ -94,6 +94,15 @@ void AccountBooks::OnBalance(const BalanceReport& report) {
   balances_.push_back({.asset = report.asset, .free = report.free, .locked = report.locked});
 }
 
+bool AccountBooks::HasOpening() const {
+  if (newest_trade_id().value() != 0) return true;
+  const auto assets = ledger_.assets();
+  return std::any_of(assets.begin(), assets.end(), [this](AssetCode asset) {
+    return !ledger_.Balance(LedgerAccount::kTransfers, asset).is_zero() ||
+           !ledger_.Balance(LedgerAccount::kAdjustment, asset).is_zero();
+  });
+}
+
 void AccountBooks::EndBalanceList() {
   for (size_t i = 0; i < balances_.size(); ++i) {
     if (seen_in_list_[i] == balance_list_) continue;

@@ -66,6 +66,9 @@ class AccountBooks {
   Notional run_realized_pnl() const { return position_.realized_pnl() - start_realized_pnl_; }
   std::span<const AssetAmount> fees() const { return fees_.span(); }
   VenueTradeId newest_trade_id() const { return trades_.newest(); }
+  // Whether the wallet was explained once: later differences are adjustments. From the books
+  // themselves, because a run may end after its first record and before its opening balances.
+  bool HasOpening() const;
   uint64_t fill_count() const { return fill_count_; }
   // Newest last.
   const FixedQueue<StatusFill>& last_fills() const { return last_fills_; }

@@ -288,7 +288,8 @@ class QuotingLoop::Core final : public VenueEventSink {
   void FillOrders(StatusSnapshot& status);
   void FillSlots(StatusSnapshot& status);
   void FillMoney(StatusSnapshot& status) const;
-  void FillHealth(StatusSnapshot& status) const;
+  void UpdateStoreProblem(bool is_store_healthy);
+  void FillHealth(StatusSnapshot& status);
   Notional UnrealizedPnl() const;
   void RefreshLatency(LatencyStage stage);
   void Record(LatencyStage stage, int64_t latency_ns) {
@@ -392,6 +393,8 @@ class QuotingLoop::Core final : public VenueEventSink {
   std::unique_ptr<StatusSnapshot> status_;
   std::vector<uint32_t> publish_scratch_;
   int32_t next_latency_ = 0;
+  InlineString<64> store_problem_;
+  int64_t store_problem_at_ns_ = 0;  // when it was asked for; 0 = the store is healthy
   int64_t next_publish_at_ns_ = 0;
   uint32_t invariant_rotation_ = 0;
 };

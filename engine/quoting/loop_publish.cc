@@ -139,7 +139,19 @@ Notional QuotingLoop::Core::UnrealizedPnl() const {
   return level ? position.UnrealizedPnl(instrument_, level->price) : Notional();
 }
 
-void QuotingLoop::Core::FillHealth(StatusSnapshot& status) const {
+// The engine's text costs a lock and an allocation: asked for when the store fails, then rarely.
+void QuotingLoop::Core::UpdateStoreProblem(bool is_store_healthy) {
+  constexpr int64_t kAskEveryNs = kNanosPerSecond;
+  if (is_store_healthy) {
+    store_problem_at_ns_ = 0;
+    return;
+  }
+  if (store_problem_at_ns_ != 0 && now_ns_ - store_problem_at_ns_ < kAskEveryNs) return;
+  store_problem_at_ns_ = std::max<int64_t>(1, now_ns_);
+  store_problem_ = InlineString<64>::Truncated(engine_.store_problem());
+}
+
+void QuotingLoop::Core::FillHealth(StatusSnapshot& status) {
   const std::optional<BookProblem> problem = market_.problem();
   SetHealth(status, HealthFlag::kFeed, market_.is_feed_up(), "market data is not connected");
   SetHealth(status, HealthFlag::kBook, !problem, problem ? ToText(*problem) : "");
@@ -149,10 +161,9 @@ void QuotingLoop::Core::FillHealth(StatusSnapshot& status) const {
   SetHealth(status, HealthFlag::kAccountSafe, conditions_.is_account_safe,
             safety_problems_.empty() ? "not checked yet" : ToText(safety_problems_[0]));
   const bool is_store_healthy = engine_.is_store_healthy();
+  UpdateStoreProblem(is_store_healthy);
   SetHealth(status, HealthFlag::kStore, is_store_healthy && is_ledger_complete_,
-            !is_ledger_complete_ ? "more assets than the ledger can hold"
-            : is_store_healthy   ? std::string()
-                                 : engine_.store_problem());
+            is_ledger_complete_ ? store_problem_.view() : "more assets than the ledger can hold");
   SetHealth(status, HealthFlag::kRecordQueue, are_records_flowing_,
             "the store is behind: placements wait");
   SetHealth(

@@ -319,7 +319,11 @@ class FakeEngine final : public Engine {
   bool Record(const LedgerRecord& record) override { return Keep(ledger_records, record); }
   bool Record(const RiskRecord& record) override { return Keep(risk_records, record); }
   bool is_store_healthy() const override { return is_healthy; }
-  std::string store_problem() const override { return is_healthy ? "" : "disk full"; }
+  std::string store_problem() const override {
+    ++store_problem_count;
+    return is_healthy ? "" : "disk full";
+  }
+  mutable int store_problem_count = 0;
 
   void End(RequestId id, QueryKind kind) {
     events.push_back(QueryDone{.request_id = id, .kind = kind, .is_ok = true, .text = {}});

@@ -58,5 +58,37 @@ TEST_CASE("loop: a balance that vanished from the venue's list is noticed", "[qu
   CHECK(world.loop->ledger().Balance(LedgerAccount::kWallet, AssetCode("BTC")).is_zero());
 }
 
+TEST_CASE("loop: why the store fails is asked for rarely, and shown", "[quoting]") {
+  World world;
+  world.Begin();
+  world.engine.is_healthy = false;
+  for (int i = 0; i < 10; ++i) {
+    const HealthStatus health = world.Status().health[static_cast<size_t>(HealthFlag::kStore)];
+    CHECK_FALSE(health.is_ok);
+    CHECK(health.reason.view() == "disk full");
+  }
+  CHECK(world.engine.store_problem_count <= 3);  // 10 snapshots in 2 s
+}
+
+TEST_CASE("loop: once stopped it asks for no further turn", "[quoting]") {
+  World world;
+  world.Begin();
+  world.loop->RequestStop();
+  REQUIRE(world.PassUntilStopped(60 * kNanosPerSecond));
+  CHECK(world.loop->NextTimerNs() > world.clock.MonotonicNs() + 3600 * kNanosPerSecond);
+}
+
+TEST_CASE("loop: opening balances are booked as such after a run that stored something else",
+          "[quoting][R7]") {
+  RecoveredState recovered;
+  recovered.is_first_run = false;  // a pause was recorded, the opening balances were not
+  World world(recovered);
+  world.Begin();
+  CHECK(world.counters().wallet_adjustments == 0);
+  CHECK(world.loop->ledger().Balance(LedgerAccount::kAdjustment, AssetCode("BTC")).is_zero());
+  CHECK(world.loop->ledger().Balance(LedgerAccount::kWallet, AssetCode("BTC")) ==
+        Decimal::FromInteger(10));
+}
+
 }  // namespace
 }  // namespace holdfast::testing

@@ -124,7 +124,9 @@ absl::Status ValidateStoreOptions(const StoreOptions& options) {
   }
   if (options.finished_order_limit < 0) return BadOption("finished_order_limit", ">= 0");
   if (options.prune_batch < 1) return BadOption("prune_batch", ">= 1");
-  if (options.recent_trade_id_limit < 1) return BadOption("recent_trade_id_limit", ">= 1");
+  if (options.recent_trade_id_limit < 1000) {
+    return BadOption("recent_trade_id_limit", ">= 1000");
+  }
   if (options.busy_timeout_ms < 0) return BadOption("busy_timeout_ms", ">= 0");
   return absl::OkStatus();
 }

@@ -42,7 +42,7 @@ struct StoreOptions {
   int64_t finished_order_limit = 100'000;
   int prune_batch = 500;  // rows deleted per Prune(), so that records never wait long
 
-  int recent_trade_id_limit = 4096;  // newest trade ids given back by Open()
+  int recent_trade_id_limit = 4096;  // newest trade ids given back by Open(); >= 1000
 
   int busy_timeout_ms = 2000;  // how long a write waits for an operator's open transaction
   std::string sqlite_vfs;      // empty: SQLite's default file layer

@@ -2,6 +2,7 @@
 // batches are all or nothing, numbers never repeat, broken records are refused. How: the same
 // cases run on the memory store and on the SQLite store, against explicit values and against a
 // seeded sequence of records.
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "engine/simple/memory_store.h"
@@ -371,21 +372,25 @@ TEST_CASE("store: a store that forgot everything does not repeat numbers either"
 }
 
 TEST_CASE("store: the newest trade ids are given back, rising and bounded", "[simple][store]") {
-  StoreUnderTest bench(EachKind(), 3);
+  StoreUnderTest bench(EachKind(), 1000);
   bench.Open();
-  for (const int64_t id : {10, 30, 20, 50, 40}) {
-    REQUIRE(bench.Append(MakeFillRecord(id, 1)).ok());
+  std::vector<StampedRecord> batch;
+  for (int64_t id = 1; id <= 1003; ++id) {
+    const int64_t swapped = id == 1002 ? 1003 : id == 1003 ? 1002 : id;  // not in order
+    batch.push_back({.record_time_ns = 1, .record = MakeFillRecord(swapped, 1)});
   }
+  REQUIRE(bench.store().Append(batch).ok());
   const RecoveredState recovered = bench.Reopen();
-  CHECK(recovered.recent_trade_ids ==
-        std::vector<VenueTradeId>{VenueTradeId(30), VenueTradeId(40), VenueTradeId(50)});
-  CHECK(recovered.last_trade_id == VenueTradeId(50));
+  REQUIRE(recovered.recent_trade_ids.size() == 1000);
+  CHECK(recovered.recent_trade_ids.front() == VenueTradeId(4));
+  CHECK(std::is_sorted(recovered.recent_trade_ids.begin(), recovered.recent_trade_ids.end()));
+  CHECK(recovered.last_trade_id == VenueTradeId(1003));
 }
 
 TEST_CASE("store: its options are checked", "[simple][store]") {
   const ManualClock clock;
   StoreOptions options = TestStoreOptions("");
-  options.recent_trade_id_limit = 0;
+  options.recent_trade_id_limit = 999;  // would be taken for a whole list
   CHECK(absl::IsInvalidArgument(MemoryStore(options, clock).Open().status()));
   options = TestStoreOptions("");
   options.account_name.clear();

@@ -163,6 +163,14 @@ class BinanceMarketStrictParser::Implementation {
         quantity_(instrument.lot_size),
         padded_(new char[BinanceMarketDecoder::kMaxFrameBytes + simdjson::SIMDJSON_PADDING]) {
     HF_ASSERT(parser_.allocate(BinanceMarketDecoder::kMaxFrameBytes) == simdjson::SUCCESS);
+    // The memory for what is parsed grows with the first frames: have it grow to the largest now.
+    std::memset(padded_.get(), ' ', BinanceMarketDecoder::kMaxFrameBytes);
+    std::memset(padded_.get() + BinanceMarketDecoder::kMaxFrameBytes, 0,
+                simdjson::SIMDJSON_PADDING);
+    std::memcpy(padded_.get(), "{}", 2);
+    element root;
+    HF_ASSERT(parser_.parse(padded_.get(), BinanceMarketDecoder::kMaxFrameBytes, false).get(root) ==
+              simdjson::SUCCESS);
   }
 
   Error Parse(std::string_view text, BinanceFrame& frame) {

@@ -6,6 +6,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "connectors/binance/gateway_core.h"
 #include "connectors/net/signing.h"
 #include "tests/connectors/binance/venue_fixture.h"
 
@@ -699,6 +700,41 @@ TEST_CASE("gateway: a stop answers what is in flight as ambiguous", "[binance][g
   CHECK(fixture.gateway->Place(GatewayFixture::Buy("a2")).code() == absl::StatusCode::kUnavailable);
   // And it starts again.
   REQUIRE(fixture.StartAndWait());
+}
+
+TEST_CASE("gateway: while events wait nothing is read and no page asked for, on a new session too",
+          "[binance][gateway]") {
+  GatewayFixture fixture;
+  int pages = 0;
+  fixture.venue.paths["GET /api/v3/openOrders"] = [&](const StubRequest&) -> StubReply {
+    ++pages;
+    return {.body = "[]"};
+  };
+  REQUIRE(fixture.StartAndWait());
+  // The engine loop takes nothing: only the network side runs.
+  const auto run = [&] {
+    for (int i = 0; i < 2; ++i) {
+      testing::PumpIdle(fixture.connection->loop(), fixture.venue.server);
+    }
+  };
+  const std::string event = ExecutionReport("a1", "NEW", "NEW");
+  for (size_t i = 0; i < BinanceGatewayCore::kEventCapacity + 4; ++i) {
+    fixture.venue.session->Send(event);
+    if (i % 512 == 0) run();
+  }
+  run();
+  REQUIRE(fixture.gateway->QueryOpenOrders(RequestId(1), InstrumentId(0)).ok());
+  fixture.venue.session->Cut();
+  for (int i = 0; i < 10; ++i) {
+    fixture.clock.Advance(100 * kNanosPerMilli);
+    run();
+  }
+  CHECK(pages == 0);
+  CHECK(fixture.venue.session_count <= 2);
+  fixture.Pass(10 * kNanosPerSecond);
+  REQUIRE(fixture.Until([&] { return fixture.gateway->is_private_stream_up(); }));
+  CHECK(pages == 1);
+  CHECK(fixture.log.Count<QueryDone>() == 1);
 }
 
 TEST_CASE("gateway: a stop answers every command, however many wait", "[binance][gateway]") {

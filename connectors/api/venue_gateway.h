@@ -99,8 +99,8 @@ class VenueGateway {
   // Rows, then QueryDone. Order: OrderReport or OrderAbsent. Open orders: one OrderReport each.
   virtual absl::Status QueryOrder(RequestId request_id, InstrumentId instrument,
                                   const ClientOrderId& client_order_id) = 0;
-  // The same by the venue's id; the row carries the order's client id. No row and an end that is ok:
-  // the venue knows no such order. kUnimplemented where the connector cannot ask so.
+  // The same by the venue's id; the row carries the order's client id. No row and an end that is
+  // ok: the venue knows no such order. kUnimplemented where the connector cannot ask so.
   virtual absl::Status QueryOrderByVenueId(RequestId request_id, InstrumentId instrument,
                                            VenueOrderId venue_order_id);
   virtual absl::Status QueryOpenOrders(RequestId request_id, InstrumentId instrument) = 0;

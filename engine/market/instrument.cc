@@ -70,7 +70,19 @@ Quantity Instrument::RoundQuantity(Decimal value, Rounding rounding) const {
 }
 
 Notional Instrument::NotionalOf(Price price, Quantity quantity) const {
-  return Multiply(ToDecimal(price), ToDecimal(quantity), Rounding::kNearest);
+  const Decimal price_decimal = ToDecimal(price);
+  const Decimal quantity_decimal = ToDecimal(quantity);
+  // Each gate asks for this on the way to the wire. The product of nearly every order fits 64 bits,
+  // where dividing by a constant is a multiplication; 128 bits take two library calls.
+  int64_t product;
+  if (__builtin_mul_overflow(price_decimal.units(), quantity_decimal.units(), &product)) {
+    return Multiply(price_decimal, quantity_decimal, Rounding::kNearest);
+  }
+  const int64_t quotient = product / Decimal::kUnitsPerOne;
+  const int64_t remainder = product % Decimal::kUnitsPerOne;
+  const int64_t up = remainder >= Decimal::kUnitsPerOne / 2 ? 1 : 0;
+  const int64_t down = remainder <= -Decimal::kUnitsPerOne / 2 ? 1 : 0;
+  return Decimal::FromUnits(quotient + up - down);
 }
 
 Quantity Instrument::MinQuantityAt(Price price) const {

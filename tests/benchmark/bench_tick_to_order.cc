@@ -49,12 +49,16 @@ Instrument Traded() {
   return instrument;
 }
 
+// How requests are made: an HMAC over each WS API message, an HMAC over each REST query, or nothing
+// to sign after an Ed25519 logon.
+enum class RequestForm { kSignedWsApi, kSignedRest, kSessionWsApi };
+
 // Accepts and cancels everything; the answers wait for the next Poll() with `delivers` set.
 class EncodingEngine final : public Engine {
  public:
   EncodingEngine(const Instrument& instrument, const BinanceOrderEncoder& encoder,
-                 const ManualClock& clock)
-      : instrument_(instrument), encoder_(encoder), clock_(clock) {}
+                 const ManualClock& clock, RequestForm form)
+      : instrument_(instrument), encoder_(encoder), clock_(clock), form_(form) {}
 
   bool delivers = true;
   uint64_t first_tsc = 0;  // when the first request of this turn was ready
@@ -74,9 +78,11 @@ class EncodingEngine final : public Engine {
                                   .quantity = intent.quantity,
                                   .is_post_only = intent.is_post_only,
                                   .decide_time_ns = intent.decide_time_ns};
-    Sent(encoder_.PlaceMessage(request, RequestId(++next_request_),
-                               clock_.WallNs() / kNanosPerMilli, BinanceAuthentication::kSigned,
-                               out_));
+    const int64_t now_ms = clock_.WallNs() / kNanosPerMilli;
+    Sent(form_ == RequestForm::kSignedRest
+             ? encoder_.PlaceHttp(request, now_ms, out_)
+             : encoder_.PlaceMessage(request, RequestId(++next_request_), now_ms, authentication(),
+                                     out_));
     answers_[answer_count_++] = OrderAccepted{.client_order_id = intent.client_order_id,
                                               .venue_order_id = VenueOrderId(++next_order_id_)};
     return absl::OkStatus();
@@ -85,9 +91,11 @@ class EncodingEngine final : public Engine {
     const CancelRequest request = {.instrument = intent.instrument,
                                    .client_order_id = intent.client_order_id,
                                    .venue_order_id = intent.venue_order_id};
-    Sent(encoder_.CancelMessage(request, RequestId(++next_request_),
-                                clock_.WallNs() / kNanosPerMilli, BinanceAuthentication::kSigned,
-                                out_));
+    const int64_t now_ms = clock_.WallNs() / kNanosPerMilli;
+    Sent(form_ == RequestForm::kSignedRest
+             ? encoder_.CancelHttp(request, now_ms, out_)
+             : encoder_.CancelMessage(request, RequestId(++next_request_), now_ms, authentication(),
+                                      out_));
     OrderReport report;
     report.source = EvidenceSource::kReply;
     report.client_order_id = intent.client_order_id;
@@ -170,8 +178,14 @@ class EncodingEngine final : public Engine {
   }
 
   const Instrument instrument_;
+  BinanceAuthentication authentication() const {
+    return form_ == RequestForm::kSessionWsApi ? BinanceAuthentication::kSession
+                                               : BinanceAuthentication::kSigned;
+  }
+
   const BinanceOrderEncoder& encoder_;
   const ManualClock& clock_;
+  const RequestForm form_;
   uint64_t next_number_ = 1;
   uint64_t next_request_ = 0;
   int64_t next_order_id_ = 0;
@@ -255,7 +269,7 @@ struct Percentiles {
 };
 
 void Replay(const std::vector<testing::CaptureLine>& lines, int64_t interval_units,
-            double tsc_per_ns, Percentiles& result) {
+            RequestForm form, double tsc_per_ns, Percentiles& result) {
   const Instrument instrument = Traded();
   const HmacSha256Signer signer(kSecret);
   BinanceEncoderOptions encoder_options;
@@ -263,7 +277,7 @@ void Replay(const std::vector<testing::CaptureLine>& lines, int64_t interval_uni
   encoder_options.host = "127.0.0.1";
   const BinanceOrderEncoder encoder(instrument, encoder_options, &signer);
   ManualClock clock(lines.front().receive_time_ns);
-  EncodingEngine engine(instrument, encoder, clock);
+  EncodingEngine engine(instrument, encoder, clock, form);
   FrameFeed feed(instrument);
   const GridStrategy strategy(Grid(interval_units), instrument);
   RiskLimits limits;
@@ -333,18 +347,24 @@ int Main() {
   if (lines.size() > kMaxLines) lines.resize(kMaxLines);
   std::printf("tick to order: %zu frames of %.*s, grid of 10 lines a side\n", lines.size(),
               static_cast<int>(kCapture.size()), kCapture.data());
-  for (const int64_t interval_units : {int64_t{1'000'000'000}, int64_t{100'000'000}}) {
-    Percentiles warm_up;
-    Replay(lines, interval_units, tsc_per_ns, warm_up);
-    Percentiles result;
-    Replay(lines, interval_units, tsc_per_ns, result);
-    std::printf(" interval %s: %lu requests in %lu turns\n",
-                Decimal::FromUnits(interval_units).ToText().c_str(),
-                static_cast<unsigned long>(result.requests),
-                static_cast<unsigned long>(result.quoting_turns));
-    Print("frame -> first signed request", result.first_request);
-    Print("frame -> last signed request", result.last_request);
-    Print("whole turn, all frames", result.turn);
+  constexpr std::pair<RequestForm, const char*> kForms[] = {
+      {RequestForm::kSignedWsApi, "HMAC over each WS API message"},
+      {RequestForm::kSignedRest, "HMAC over each REST query"},
+      {RequestForm::kSessionWsApi, "Ed25519 session, nothing to sign per request"}};
+  for (const auto& [form, form_name] : kForms) {
+    for (const int64_t interval_units : {int64_t{1'000'000'000}, int64_t{100'000'000}}) {
+      Percentiles warm_up;
+      Replay(lines, interval_units, form, tsc_per_ns, warm_up);
+      Percentiles result;
+      Replay(lines, interval_units, form, tsc_per_ns, result);
+      std::printf(" %s, interval %s: %lu requests in %lu turns\n", form_name,
+                  Decimal::FromUnits(interval_units).ToText().c_str(),
+                  static_cast<unsigned long>(result.requests),
+                  static_cast<unsigned long>(result.quoting_turns));
+      Print("frame -> first request's bytes", result.first_request);
+      Print("frame -> last request's bytes", result.last_request);
+      Print("whole turn, all frames", result.turn);
+    }
   }
   std::printf("  allocations in timed turns: %ld\n", static_cast<long>(allocation_count));
   Require(allocation_count == 0, "the loop allocated");

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "connectors/binance/grid_scale.h"
 #include "engine/base/assert.h"
+#include "engine/market/client_order_id.h"
 #include "engine/market/side.h"
 
 namespace holdfast {
@@ -19,13 +20,14 @@ enum class Hole : uint8_t {
   kNone,
   kRequestId,
   kClientOrderId,
+  kCancelId,
   kVenueOrderId,
   kPrice,
   kQuantity,
   kTimestamp,
   kSignature,
 };
-constexpr size_t kHoleCount = 8;
+constexpr size_t kHoleCount = 9;
 
 // Texts are copied in whole chunks: the copies read and write up to kChunkBytes - 1 bytes more than
 // the text has, inside buffers that have them.
@@ -370,7 +372,10 @@ struct BinanceOrderEncoder::Templates {
   const RequestSigner* signer;
   int64_t receive_window_ms;
   std::array<RequestForms, 2 * kPlaceKindCount> place;
-  RequestForms cancel_by_client_id, cancel_by_venue_id, status, cancel_all;
+  // By the venue's id or by ours; with an id of its own or, for orders that are not ours, without.
+  RequestForms cancel_by_client_id, cancel_by_venue_id;
+  RequestForms foreign_cancel_by_client_id, foreign_cancel_by_venue_id;
+  RequestForms status, cancel_all;
 
   const RequestForms& FillPlace(const PlaceRequest& request, Fields& fields) const {
     fields.Set(Hole::kClientOrderId, request.client_order_id.view());
@@ -379,12 +384,14 @@ struct BinanceOrderEncoder::Templates {
     return place[PlaceIndex(KindOf(request), request.side)];
   }
   const RequestForms& FillCancel(const CancelRequest& request, Fields& fields) const {
+    const auto cancel_id = MakeCancelId(request.client_order_id.view());
+    if (cancel_id) fields.Set(Hole::kCancelId, cancel_id->view());
     if (request.venue_order_id.value() > 0) {
       fields.Set(Hole::kVenueOrderId, static_cast<uint64_t>(request.venue_order_id.value()));
-      return cancel_by_venue_id;
+      return cancel_id ? cancel_by_venue_id : foreign_cancel_by_venue_id;
     }
     fields.Set(Hole::kClientOrderId, request.client_order_id.view());
-    return cancel_by_client_id;
+    return cancel_id ? cancel_by_client_id : foreign_cancel_by_client_id;
   }
   const RequestForms& FillStatus(const ClientOrderId& id, Fields& fields) const {
     fields.Set(Hole::kClientOrderId, id.view());
@@ -466,6 +473,8 @@ BinanceOrderEncoder::BinanceOrderEncoder(const Instrument& instrument,
                                  {},
                                  {},
                                  {},
+                                 {},
+                                 {},
                                  {}});
   const Account account = {options.api_key, options.host};
   const CommonParameters common = {
@@ -483,12 +492,15 @@ BinanceOrderEncoder::BinanceOrderEncoder(const Instrument& instrument,
   }
   const Parameter by_client_id = {"origClientOrderId", "", Hole::kClientOrderId};
   const Parameter by_venue_id = {"orderId", "", Hole::kVenueOrderId, true};
-  templates_->cancel_by_client_id = MakeForms(
-      "order.cancel", "DELETE", "/api/v3/order", account,
-      {common.api_key, by_client_id, common.receive_window, common.symbol, common.timestamp});
-  templates_->cancel_by_venue_id = MakeForms(
-      "order.cancel", "DELETE", "/api/v3/order", account,
-      {common.api_key, by_venue_id, common.receive_window, common.symbol, common.timestamp});
+  const Parameter cancel_id = {"newClientOrderId", "", Hole::kCancelId};
+  const auto make_cancel = [&](Parameters parameters) {
+    parameters.insert(parameters.end(), {common.receive_window, common.symbol, common.timestamp});
+    return MakeForms("order.cancel", "DELETE", "/api/v3/order", account, parameters);
+  };
+  templates_->cancel_by_client_id = make_cancel({common.api_key, cancel_id, by_client_id});
+  templates_->cancel_by_venue_id = make_cancel({common.api_key, cancel_id, by_venue_id});
+  templates_->foreign_cancel_by_client_id = make_cancel({common.api_key, by_client_id});
+  templates_->foreign_cancel_by_venue_id = make_cancel({common.api_key, by_venue_id});
   templates_->status = MakeForms(
       "order.status", "GET", "/api/v3/order", account,
       {common.api_key, by_client_id, common.receive_window, common.symbol, common.timestamp});

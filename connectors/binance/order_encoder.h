@@ -38,6 +38,9 @@ struct BinanceEncoderOptions {
 // Signed WS API parameters are signed sorted by name and not percent-encoded; a REST query is
 // signed as sent. Prices and quantities have the digits of the instrument's tick and lot.
 //
+// The cancel of an order with an id of ours carries one of its own (MakeCancelId), which becomes
+// the canceled order's name at the venue; the cancel of any other order carries none.
+//
 // Request ids are JSON integers. Timestamps are the venue's clock (ours plus the offset).
 //
 // No allocation after construction. One thread. The text returned points into `out`.

@@ -1,5 +1,6 @@
 #include "engine/market/client_order_id.h"
 
+#include <algorithm>
 #include <array>
 
 #include "engine/base/assert.h"
@@ -8,6 +9,8 @@ namespace holdfast {
 namespace {
 
 constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+constexpr std::string_view kOrderPrefix = "hf";
+constexpr std::string_view kCancelPrefix = "hx";
 constexpr int kTagDigits = 6;
 constexpr int kNumberDigits = 13;
 constexpr int kSlotDigits = 7;
@@ -42,6 +45,21 @@ std::optional<uint64_t> ReadBase32(std::string_view text) {
   return value;
 }
 
+// `id` under another prefix, when it has the form of an id with the prefix `from`.
+std::optional<ClientOrderId> WithPrefix(std::string_view id, std::string_view from,
+                                        std::string_view to) {
+  if (id.size() != kIdLength || id.substr(0, from.size()) != from) return std::nullopt;
+  char text[kIdLength];
+  std::copy(to.begin(), to.end(), text);
+  int all_digits = 0;
+  for (size_t i = to.size(); i < kIdLength; ++i) {
+    all_digits |= kDigitOf[static_cast<uint8_t>(id[i])];  // negative once one is none
+    text[i] = id[i];
+  }
+  if (all_digits < 0) return std::nullopt;
+  return ClientOrderId(std::string_view(text, kIdLength));
+}
+
 }  // namespace
 
 AccountTag MakeAccountTag(std::string_view account_name) {
@@ -57,7 +75,8 @@ ClientOrderId MakeClientOrderId(AccountTag account, OrderNumber number, int64_t 
   constexpr int64_t kLimit = int64_t{1} << (kSlotKeyBits - 1);
   HF_ASSERT(slot_key >= -kLimit);
   HF_ASSERT(slot_key < kLimit);
-  char text[kIdLength] = {'h', 'f'};
+  char text[kIdLength];
+  std::copy(kOrderPrefix.begin(), kOrderPrefix.end(), text);
   WriteBase32(text + 2, kTagDigits, account.value());
   WriteBase32(text + 2 + kTagDigits, kNumberDigits, number.value());
   WriteBase32(text + kSlotAt, kSlotDigits,
@@ -66,7 +85,7 @@ ClientOrderId MakeClientOrderId(AccountTag account, OrderNumber number, int64_t 
 }
 
 std::optional<ParsedClientOrderId> ParseClientOrderId(AccountTag account, std::string_view id) {
-  if (id.size() != kIdLength || id.substr(0, 2) != "hf") return std::nullopt;
+  if (id.size() != kIdLength || id.substr(0, 2) != kOrderPrefix) return std::nullopt;
   if (ReadBase32(id.substr(2, kTagDigits)) != account.value()) return std::nullopt;
   const std::optional<uint64_t> number = ReadBase32(id.substr(2 + kTagDigits, kNumberDigits));
   const std::optional<uint64_t> slot = ReadBase32(id.substr(kSlotAt));
@@ -76,6 +95,14 @@ std::optional<ParsedClientOrderId> ParseClientOrderId(AccountTag account, std::s
   const int64_t slot_key =
       static_cast<int64_t>(*slot << (64 - kSlotKeyBits)) >> (64 - kSlotKeyBits);
   return ParsedClientOrderId{.number = OrderNumber(*number), .slot_key = slot_key};
+}
+
+std::optional<ClientOrderId> MakeCancelId(std::string_view order_id) {
+  return WithPrefix(order_id, kOrderPrefix, kCancelPrefix);
+}
+
+std::optional<ClientOrderId> OrderIdOfCancel(std::string_view cancel_id) {
+  return WithPrefix(cancel_id, kCancelPrefix, kOrderPrefix);
 }
 
 }  // namespace holdfast

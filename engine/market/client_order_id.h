@@ -35,4 +35,16 @@ struct ParsedClientOrderId {
 // The parts when `id` is one of ours for this account; nullopt for anybody else's.
 std::optional<ParsedClientOrderId> ParseClientOrderId(AccountTag account, std::string_view id);
 
+// The id that the cancel of one of our orders carries: the order's own with "hx" in place of "hf".
+// A venue that renames a canceled order to its cancel's id (Binance) thereby keeps what the name
+// says: an order whose record was lost is still recognized after it was canceled. As unique as the
+// order's id, and legal wherever that is. Pure and reversible. Hot path: no allocation.
+//
+// nullopt when `order_id` does not have the form of ours, whatever its account; so a foreign order
+// is canceled under an id of the venue's choice.
+std::optional<ClientOrderId> MakeCancelId(std::string_view order_id);
+// The id of the order that `cancel_id` is the cancel of; nullopt when it is not an id of
+// MakeCancelId().
+std::optional<ClientOrderId> OrderIdOfCancel(std::string_view cancel_id);
+
 }  // namespace holdfast

@@ -227,6 +227,36 @@ TEST_CASE("order encoder: cancels go by the venue's id when it is known, else by
   CHECK(e.SignedParameters(text, "order.cancel", 4) == With(common, {{"orderId", "28457000123"}}));
 }
 
+TEST_CASE("order encoder: the cancel of an order of ours carries an id that tells the order's",
+          "[binance][encoder]") {
+  Encoder e;
+  CancelRequest request;
+  request.client_order_id = ClientOrderId("hf0a1b2c0000000000017abcdefg");
+  const Map common = {{"newClientOrderId", "hx0a1b2c0000000000017abcdefg"},
+                      {"recvWindow", "1500"},
+                      {"symbol", "BTCUSDT"},
+                      {"timestamp", "1723161255208"}};
+  const Map by_client_id = With(common, {{"origClientOrderId", "hf0a1b2c0000000000017abcdefg"}});
+  const Map by_venue_id = With(common, {{"orderId", "77"}});
+  const auto check = [&](const Map& expected) {
+    CHECK(e.SignedParameters(e.encoder.CancelMessage(request, RequestId(3), kTimestampMs,
+                                                     Authentication::kSigned, e.out),
+                             "order.cancel",
+                             3) == With(expected, {{"apiKey", std::string(kApiKey)}}));
+    CHECK(e.SessionParameters(e.encoder.CancelMessage(
+              request, RequestId(3), kTimestampMs, Authentication::kSession, e.out)) == expected);
+    CHECK(e.QueryParameters(e.encoder.CancelQuery(request, kTimestampMs, e.out)) == expected);
+  };
+  check(by_client_id);
+  request.venue_order_id = VenueOrderId(77);
+  check(by_venue_id);
+  // A status is asked for by the order's own id, and a cancel of all has no order's id to carry.
+  CHECK(e.QueryParameters(e.encoder.StatusQuery(request.client_order_id, kTimestampMs, e.out)) ==
+        Without(by_client_id, "newClientOrderId"));
+  CHECK(e.QueryParameters(e.encoder.CancelAllQuery(kTimestampMs, e.out)) ==
+        Without(common, "newClientOrderId"));
+}
+
 TEST_CASE("order encoder: status and cancel-all are signed like the rest", "[binance][encoder]") {
   Encoder e;
   const Map common = {{"apiKey", std::string(kApiKey)},

@@ -84,6 +84,52 @@ TEST_CASE("client order id: numbers that we never mint are refused", "[market][c
   CHECK_FALSE(ParseClientOrderId(account, "hf0000000000000000001zzzzzzz").has_value());
 }
 
+TEST_CASE("client order id: a cancel's id is its order's under another prefix, and leads back",
+          "[market][client_order_id]") {
+  // A venue may keep this text for ever as the name of a canceled order.
+  CHECK(MakeCancelId("hf00000000000000000010000000") ==
+        ClientOrderId("hx00000000000000000010000000"));
+  Prng prng(7);
+  for (int i = 0; i < 1000; ++i) {
+    const AccountTag account(static_cast<uint32_t>(prng.Below(1u << 30)));
+    const ClientOrderId id = MakeClientOrderId(account, OrderNumber(1 + prng.Next() % UINT64_MAX),
+                                               prng.Between(-kSlotLimit, kSlotLimit - 1));
+    const std::optional<ClientOrderId> cancel = MakeCancelId(id.view());
+    REQUIRE(cancel.has_value());
+    REQUIRE(cancel->view().substr(0, 2) == "hx");
+    REQUIRE(cancel->view().substr(2) == id.view().substr(2));
+    REQUIRE(OrderIdOfCancel(cancel->view()) == id);
+    // Neither is ever taken for the other.
+    REQUIRE_FALSE(ParseClientOrderId(account, cancel->view()).has_value());
+    REQUIRE_FALSE(MakeCancelId(cancel->view()).has_value());
+    REQUIRE_FALSE(OrderIdOfCancel(id.view()).has_value());
+  }
+}
+
+TEST_CASE("client order id: what is not of our form has no cancel id, and is none",
+          "[market][client_order_id]") {
+  const std::string tail(MakeClientOrderId(AccountTag(5), OrderNumber(9), -3).view().substr(2));
+  REQUIRE(MakeCancelId("hf" + tail).has_value());
+  REQUIRE(OrderIdOfCancel("hx" + tail).has_value());
+  for (const std::string& text :
+       {std::string(), std::string("h"), std::string("my-order_1"), tail, "web_" + tail.substr(2),
+        "Hf" + tail, "hX" + tail, "hf" + tail + "0", "hx" + tail + "0", "hf" + tail.substr(1),
+        "hx" + tail.substr(1)}) {
+    INFO(text);
+    CHECK_FALSE(MakeCancelId(text).has_value());
+    CHECK_FALSE(OrderIdOfCancel(text).has_value());
+  }
+  for (size_t i = 0; i < tail.size(); ++i) {
+    for (const char bad : {'i', 'l', 'o', 'u', 'A', '-', '_', ' ', '\0', '\xff'}) {
+      std::string spoiled = tail;
+      spoiled[i] = bad;
+      INFO("position " << i << " character " << static_cast<int>(bad));
+      CHECK_FALSE(MakeCancelId("hf" + spoiled).has_value());
+      CHECK_FALSE(OrderIdOfCancel("hx" + spoiled).has_value());
+    }
+  }
+}
+
 TEST_CASE("order: what remains is what was ordered less what was filled", "[market][order]") {
   Order order;
   order.quantity = Quantity::FromLots(10);

@@ -94,6 +94,9 @@ class VenueGateway {
   virtual absl::Status Cancel(const CancelRequest& request) = 0;
   // kUnimplemented where the venue has none.
   virtual absl::Status Amend(const AmendRequest& request) = 0;
+  // Confirmed (QueryDone, ok) only when no placement handed over before can come to rest any more:
+  // each has been answered, or has expired unanswered, and all that rested was canceled after that.
+  // Until then placements of the instrument may be refused (kNotSent) or canceled as well.
   virtual absl::Status CancelAll(RequestId request_id, InstrumentId instrument) = 0;
 
   // Rows, then QueryDone. Order: OrderReport or OrderAbsent. Open orders: one OrderReport each.

@@ -1,5 +1,7 @@
 // What the answers to order requests mean: the second half of BinanceGatewayCore.
 
+#include <algorithm>
+
 #include "connectors/binance/gateway_core.h"
 
 namespace holdfast {
@@ -131,15 +133,24 @@ void BinanceGatewayCore::OnCancelAllAnswer(Slot& slot, const BinanceReply& reply
       row.source = EvidenceSource::kReply;
       outbox_.Emit(row);
     }
-    FinishCancelAll(slot, true, static_cast<int32_t>(rows_.size()), 0, "");
-    return pending_.Finish(slot);
+    slot.row_count += static_cast<int32_t>(rows_.size());
+    return ConfirmCancelAll(slot, 0, "");
   }
   // Nothing was open: that is what was asked for.
   const bool is_empty = !reply.is_success() && !IsAmbiguous(error) &&
                         error.code == kBinanceCancelRejected &&
                         ClassifyCancelError(error) == CancelRejectReason::kUnknownOrder;
-  FinishCancelAll(slot, is_empty, 0, error.code,
+  if (is_empty) return ConfirmCancelAll(slot, error.code, error.text);
+  FinishCancelAll(slot, false, slot.row_count, error.code,
                   is_readable ? error.text : "the answer was not understood");
+  pending_.Finish(slot);
+}
+
+void BinanceGatewayCore::ConfirmCancelAll(Slot& slot, int32_t code, std::string_view text) {
+  if (slot.may_overtake || MayPlacementStillArrive(slot.instrument, /*counts_session=*/true)) {
+    return pending_.Hold(slot);
+  }
+  FinishCancelAll(slot, true, slot.row_count, code, text);
   pending_.Finish(slot);
 }
 
@@ -198,7 +209,7 @@ void BinanceGatewayCore::AnswerNotSent(const Slot& slot, std::string_view why) {
     case Slot::Kind::kCancel:
       return RejectCancel(slot.cancel, CancelRejectReason::kNotSent, 0, why);
     case Slot::Kind::kCancelAll:
-      return FinishCancelAll(slot, false, 0, 0, why);
+      return FinishCancelAll(slot, false, slot.row_count, 0, why);
   }
 }
 
@@ -212,13 +223,16 @@ void BinanceGatewayCore::AnswerAmbiguous(Slot& slot, AmbiguityCause cause, std::
       ambiguous.submit_expiry_ns = slot.submit_expiry_ns;
       ambiguous.receive_time_ns = WallNs();
       outbox_.Emit(ambiguous);
+      int64_t& final_after_ns = placements_final_after_ns_[slot.place.instrument.value()];
+      final_after_ns = std::max(
+          final_after_ns, slot.submit_expiry_ns + options_.visibility_lag_ms * kNanosPerMilli);
       break;
     }
     case Slot::Kind::kCancel:
       RejectCancel(slot.cancel, CancelRejectReason::kAmbiguous, code, why);
       break;
     case Slot::Kind::kCancelAll:
-      FinishCancelAll(slot, false, 0, code, why);
+      FinishCancelAll(slot, false, slot.row_count, code, why);
       break;
   }
   pending_.Abandon(slot);

@@ -49,6 +49,7 @@ BinanceGatewayCore::BinanceGatewayCore(BinanceConnection& connection, const Bina
     encoders_.push_back(
         std::make_unique<BinanceOrderEncoder>(instrument, encoder_options, signer_.get()));
   }
+  placements_final_after_ns_.resize(encoders_.size());
   connection_.loop().AddPoller(this);
 }
 
@@ -74,7 +75,7 @@ void BinanceGatewayCore::Stop() {
   rest_orders_.Stop();
   queries_.Stop("stopped");
   pending_.ForEach([&](Slot& slot) {
-    if (slot.state == Slot::State::kWaiting) {
+    if (slot.state == Slot::State::kWaiting || slot.state == Slot::State::kHeld) {
       AnswerNotSent(slot, "stopped");
       pending_.Finish(slot);
     } else if (slot.state == Slot::State::kSent) {
@@ -138,6 +139,8 @@ void BinanceGatewayCore::OnHousekeeping() {
                               slot.deadline_ns - options_.request_timeout_ms * kNanosPerMilli;
         AnswerAmbiguous(slot, AmbiguityCause::kTimeout, "no answer in time");
         return;
+      case Slot::State::kHeld:
+        return RepeatCancelAll(slot);
       case Slot::State::kFree:
       case Slot::State::kAbandoned:
         return;
@@ -207,7 +210,31 @@ bool BinanceGatewayCore::IsPlacementUnanswered(const ClientOrderId& client_order
   return is_found;
 }
 
+bool BinanceGatewayCore::IsCancelingAll(InstrumentId instrument) {
+  if (pending_.open_cancel_all_count() == 0) return false;
+  bool is_found = false;
+  pending_.ForEach([&](const Slot& slot) {
+    is_found |= slot.kind == Slot::Kind::kCancelAll && slot.state != Slot::State::kAbandoned &&
+                slot.instrument == instrument;
+  });
+  return is_found;
+}
+
+bool BinanceGatewayCore::MayPlacementStillArrive(InstrumentId instrument, bool counts_session) {
+  if (connection_.VenueTimeNs() <= placements_final_after_ns_[instrument.value()]) return true;
+  if (pending_.sent_placement_count() == 0) return false;
+  bool is_found = false;
+  pending_.ForEach([&](const Slot& slot) {
+    is_found |= slot.kind == Slot::Kind::kPlace && slot.state == Slot::State::kSent &&
+                slot.place.instrument == instrument && (slot.is_rest || counts_session);
+  });
+  return is_found;
+}
+
 void BinanceGatewayCore::Place(const PlaceRequest& request) {
+  if (IsCancelingAll(request.instrument)) {
+    return RejectPlace(request, RejectReason::kNotSent, 0, "all orders are being canceled");
+  }
   if (const std::string_view why = WhyNoPlacement(); !why.empty()) {
     return RejectPlace(request, RejectReason::kNotSent, 0, why);
   }
@@ -244,6 +271,10 @@ void BinanceGatewayCore::Cancel(const CancelRequest& request) {
   if (!SendOverSession(*slot)) QueueForRest(*slot);
 }
 
+// Sent at once, and confirmed only when nothing can come to rest behind it: it can overtake what is
+// under way on another connection, and a placement whose answer is missing may be late. Then it is
+// held until each of those is answered or has expired, and sent again. Placements are refused
+// meanwhile, so the second time is as a rule the last.
 void BinanceGatewayCore::CancelAll(RequestId request_id, InstrumentId instrument) {
   Slot refused = {};
   refused.kind = Slot::Kind::kCancelAll;
@@ -267,7 +298,21 @@ void BinanceGatewayCore::CancelAll(RequestId request_id, InstrumentId instrument
   }
   slot->request_id = request_id;
   slot->instrument = instrument;
-  if (!SendOverSession(*slot)) QueueForRest(*slot);
+  SendCancelAll(*slot);
+}
+
+void BinanceGatewayCore::SendCancelAll(Slot& slot) {
+  slot.is_rest = false;
+  if (!SendOverSession(slot)) QueueForRest(slot);
+}
+
+void BinanceGatewayCore::RepeatCancelAll(Slot& slot) {
+  if (MayPlacementStillArrive(slot.instrument, /*counts_session=*/true)) return;
+  if (const std::string_view why = WhyNotNow(Slot::Kind::kCancelAll); !why.empty()) {
+    FinishCancelAll(slot, false, slot.row_count, 0, why);
+    return pending_.Finish(slot);
+  }
+  SendCancelAll(slot);
 }
 
 void BinanceGatewayCore::Query(const BinanceQuery& query) {
@@ -312,6 +357,9 @@ bool BinanceGatewayCore::SendOverSession(Slot& slot) {
 
 bool BinanceGatewayCore::TransmitOverSession(Slot& slot) {
   const int64_t timestamp_ms = connection_.VenueTimeNs() / kNanosPerMilli;
+  if (slot.kind == Slot::Kind::kCancelAll) {
+    slot.may_overtake = MayPlacementStillArrive(slot.instrument, /*counts_session=*/false);
+  }
   if (!session_.Send(EncodeForSession(slot, timestamp_ms))) return false;
   pending_.MarkSent(slot);
   slot.deadline_ns = connection_.loop().NowNs() + options_.request_timeout_ms * kNanosPerMilli;
@@ -359,6 +407,7 @@ std::optional<BinanceRestOrders::Request> BinanceGatewayCore::OnRestOrderDue(uin
                                                                       buffer_);
       break;
     case Slot::Kind::kCancelAll:
+      slot->may_overtake = MayPlacementStillArrive(slot->instrument, /*counts_session=*/true);
       path = "/api/v3/openOrders?";
       query = encoders_[slot->instrument.value()]->CancelAllQuery(timestamp_ms, buffer_);
       break;

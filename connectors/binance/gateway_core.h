@@ -85,6 +85,13 @@ class BinanceGatewayCore final : private EventLoop::Poller,
   bool HasRestOrders() const;
   std::string_view WhyNotNow(Slot::Kind kind) const;
   bool IsPlacementUnanswered(const ClientOrderId& client_order_id);
+  bool IsCancelingAll(InstrumentId instrument);
+  // Whether the venue may still take a placement of the instrument: it was sent and not answered,
+  // or its answer was given up and it has not expired. Those of the present session are left out
+  // unless asked for: what is sent there now comes behind them.
+  bool MayPlacementStillArrive(InstrumentId instrument, bool counts_session);
+  void SendCancelAll(Slot& slot);
+  void RepeatCancelAll(Slot& slot);
   bool SendOverSession(Slot& slot);
   bool TransmitOverSession(Slot& slot);
   void QueueForRest(Slot& slot);
@@ -96,6 +103,7 @@ class BinanceGatewayCore final : private EventLoop::Poller,
   void OnPlaceAnswer(Slot& slot, const BinanceReply& reply, bool is_readable);
   void OnCancelAnswer(Slot& slot, const BinanceReply& reply, bool is_readable);
   void OnCancelAllAnswer(Slot& slot, const BinanceReply& reply, bool is_readable);
+  void ConfirmCancelAll(Slot& slot, int32_t code, std::string_view text);
   void OnLateAnswer(Slot& slot, const BinanceReply& reply);
   void CheckAnswerForAll(const BinanceReply& reply);
   void AnswerNotSent(const Slot& slot, std::string_view why);
@@ -150,6 +158,8 @@ class BinanceGatewayCore final : private EventLoop::Poller,
   std::array<char, BinanceOrderEncoder::kMaxRequestBytes> buffer_;
   std::string target_;
   std::vector<OrderReport> rows_;
+  // By instrument, on the venue's clock: when the last placement with an open outcome is final.
+  std::vector<int64_t> placements_final_after_ns_;
   bool is_rest_healthy_ = false;
   bool is_fatal_ = false;
   bool is_reading_paused_ = false;

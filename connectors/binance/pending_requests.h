@@ -13,8 +13,9 @@ struct PendingRequest {
   enum class Kind : uint8_t { kPlace, kCancel, kCancelAll };
   enum class State : uint8_t {
     kFree,
-    kWaiting,    // not sent: queued for a REST connection
-    kSent,       // may be at the venue
+    kWaiting,  // not sent: queued for a REST connection
+    kSent,     // may be at the venue
+    kHeld,     // a cancel-all that was answered and is repeated: see BinanceGatewayCore::CancelAll
     kAbandoned,  // answered as ambiguous; a late answer is still evidence
   };
 
@@ -24,9 +25,12 @@ struct PendingRequest {
   uint64_t id = 0;
   PlaceRequest place;
   CancelRequest cancel;
-  RequestId request_id;     // of a cancel-all
-  InstrumentId instrument;  // of a cancel-all
-  int64_t deadline_ns = 0;  // monotonic
+  // Of a cancel-all:
+  RequestId request_id;
+  InstrumentId instrument;
+  bool may_overtake = false;  // when it left, placements were under way on another connection
+  int32_t row_count = 0;      // orders that it canceled so far
+  int64_t deadline_ns = 0;    // monotonic
   int64_t submit_expiry_ns = 0;
 
   const ClientOrderId& client_order_id() const {
@@ -59,6 +63,7 @@ class PendingRequests {
       slot.kind = kind;
       slot.id = (use_count_ << kSlotBits) | index;
       ++open_count_;
+      if (kind == PendingRequest::Kind::kCancelAll) ++open_cancel_all_count_;
       return &slot;
     }
     return nullptr;
@@ -77,18 +82,25 @@ class PendingRequests {
   // Answered for good.
   void Finish(PendingRequest& slot) {
     ForgetSent(slot);
-    if (slot.state != PendingRequest::State::kAbandoned) --open_count_;
+    if (slot.state != PendingRequest::State::kAbandoned) Close(slot);
     slot.state = PendingRequest::State::kFree;
+  }
+  // A cancel-all that has to be repeated later.
+  void Hold(PendingRequest& slot) {
+    HF_ASSERT(slot.kind == PendingRequest::Kind::kCancelAll);
+    slot.state = PendingRequest::State::kHeld;
+    slot.deadline_ns = 0;
   }
   // Answered as ambiguous; may still be found.
   void Abandon(PendingRequest& slot) {
     HF_ASSERT(slot.state == PendingRequest::State::kSent);
     ForgetSent(slot);
-    --open_count_;
+    Close(slot);
     slot.state = PendingRequest::State::kAbandoned;
   }
   // Unanswered ones.
   size_t open_count() const { return open_count_; }
+  size_t open_cancel_all_count() const { return open_cancel_all_count_; }
   // Placements that were sent and not answered.
   int64_t sent_placement_count() const { return sent_placement_count_; }
 
@@ -100,6 +112,10 @@ class PendingRequests {
   }
 
  private:
+  void Close(const PendingRequest& slot) {
+    --open_count_;
+    if (slot.kind == PendingRequest::Kind::kCancelAll) --open_cancel_all_count_;
+  }
   void ForgetSent(const PendingRequest& slot) {
     if (slot.state == PendingRequest::State::kSent && slot.kind == PendingRequest::Kind::kPlace) {
       --sent_placement_count_;
@@ -110,6 +126,7 @@ class PendingRequests {
   size_t next_ = 0;
   uint64_t use_count_ = 0;
   size_t open_count_ = 0;
+  size_t open_cancel_all_count_ = 0;
   int64_t sent_placement_count_ = 0;
 };
 

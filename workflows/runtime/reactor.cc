@@ -1,0 +1,7 @@
+#include "workflows/runtime/reactor.h"
+
+namespace holdfast::workflows {
+
+Reactor::~Reactor() = default;
+
+}  // namespace holdfast::workflows

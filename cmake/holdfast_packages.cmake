@@ -15,3 +15,10 @@ if(NOT TARGET tomlplusplus::tomlplusplus)
   add_library(tomlplusplus::tomlplusplus INTERFACE IMPORTED)
   target_include_directories(tomlplusplus::tomlplusplus INTERFACE ${TOMLPLUSPLUS_INCLUDE})
 endif()
+
+# PostgreSQL's clients come with pkg-config files only.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(HOLDFAST_LIBPQ REQUIRED IMPORTED_TARGET GLOBAL libpq)
+pkg_check_modules(HOLDFAST_LIBPQXX REQUIRED IMPORTED_TARGET GLOBAL libpqxx)
+add_library(holdfast::libpq ALIAS PkgConfig::HOLDFAST_LIBPQ)
+add_library(holdfast::libpqxx ALIAS PkgConfig::HOLDFAST_LIBPQXX)

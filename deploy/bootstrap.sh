@@ -12,9 +12,9 @@ packages=(
   g++ cmake ninja-build ccache mold pkg-config
   # libraries of the service
   libabsl-dev libboost1.81-dev libcli11-dev libsimdjson-dev libsqlite3-dev libssl-dev
-  libtomlplusplus-dev nlohmann-json3-dev zlib1g-dev
+  libpq-dev libpqxx-dev libtomlplusplus-dev nlohmann-json3-dev zlib1g-dev
   # tests and benchmarks
-  catch2 libbenchmark-dev python3-minimal sqlite3
+  catch2 libbenchmark-dev postgresql-15 python3-minimal sqlite3
   # keys of the demo, HTTPS, the control port of the simulated venue by hand
   ca-certificates curl openssl
   "$@"
@@ -46,6 +46,11 @@ if [ "$(id -u)" -ne 0 ]; then
   if [ -t 0 ]; then as_root=(sudo); fi
 fi
 export DEBIAN_FRONTEND=noninteractive
+# Installing the PostgreSQL server would also start one for everybody; the tests start their own.
+no_server=/etc/postgresql-common/createcluster.d/holdfast-bootstrap.conf
+"${as_root[@]}" mkdir -p "${no_server%/*}"
+echo 'create_main_cluster = false' | "${as_root[@]}" tee "$no_server" >/dev/null
+trap '"${as_root[@]}" rm -f "$no_server"' EXIT
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq </dev/null
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
   "${missing[@]}" </dev/null

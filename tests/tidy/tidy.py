@@ -31,6 +31,9 @@ MAY_INCLUDE = {
     "connectors/binance": VENUE,
     "connectors/sim": VENUE,
     "connectors/sim/binance": VENUE | {"connectors/sim"},
+    "workflows/runtime": {"engine/base"},
+    "workflows/postgres": {"engine/base", "workflows/runtime"},
+    "workflows/orders": BELOW_QUOTING | {"engine/base", "workflows/runtime"},
     "apps": None,  # everything
 }
 
@@ -43,6 +46,9 @@ THIRD_PARTY = {
     "connectors/binance": ("absl/",) + NETWORK,
     "connectors/sim": ("absl/",) + NETWORK,
     "connectors/sim/binance": ("absl/", "toml++/") + NETWORK,
+    "workflows/runtime": ("absl/", "nlohmann/"),
+    "workflows/postgres": ("absl/", "nlohmann/", "pqxx/", "libpq-fe.h"),
+    "workflows/orders": ("absl/", "nlohmann/"),
     "apps": ("absl/", "toml++/", "CLI/", "sqlite3.h") + NETWORK,
 }
 ANY_THIRD_PARTY = re.compile(

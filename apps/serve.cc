@@ -10,6 +10,7 @@
 #include <optional>
 #include <system_error>
 
+#include "apps/budget_watch.h"
 #include "apps/display.h"
 #include "apps/fill_recorder.h"
 #include "apps/http_get.h"
@@ -280,6 +281,7 @@ class Service {
   Outcome Watch(LoopRunner& runner) {
     std::unique_ptr<Display> display = MakeDisplay(is_full_screen_);
     ReadinessWatch readiness(*log_);
+    BudgetWatch budget(*log_);
     StallMonitor stall;
     int64_t stop_deadline_ns = INT64_MAX;
     int64_t next_save_ns = 0;
@@ -294,6 +296,8 @@ class Service {
         next_save_ns = now_ns + kNanosPerSecond;
         SaveVenueState();
       }
+      const bool is_stopping = stop_deadline_ns != INT64_MAX;
+      budget.Look(venue_->gateway().rate_budget(), is_stopping, clock_.WallNs(), now_ns);
       // Of the loop itself only snapshots may be read from this thread.
       const LoopPhase phase = snapshot_.phase;
       if (phase == LoopPhase::kStopped) return std::nullopt;
@@ -308,7 +312,6 @@ class Service {
       is_stall_told = is_stalled;
 
       const std::optional<int> signal = signals_.Wait(kWatchIntervalNs);
-      const bool is_stopping = stop_deadline_ns != INT64_MAX;
       if (signal.has_value() && is_stopping) EndAtOnce();
       if ((signal.has_value() || IsStopWanted()) && !is_stopping) {
         stop_deadline_ns =
@@ -331,10 +334,12 @@ class Service {
   }
 
   Failure NotProven() const {
+    const std::string wait = ExplainQueryWait(venue_->gateway().rate_budget(), clock_.WallNs());
     return {.status = kExitFailure,
-            .message = Concat("the empty book could not be proven within service.stop_timeout_s=",
-                              settings_.service_stop_timeout_s, ": ", snapshot_.order_total,
-                              " orders may still be open at the venue")};
+            .message =
+                Concat("the empty book could not be proven within service.stop_timeout_s=",
+                       settings_.service_stop_timeout_s, ": ", snapshot_.order_total,
+                       " orders may still be open at the venue", wait.empty() ? "" : "; ", wait)};
   }
 
   // The operator asked twice.

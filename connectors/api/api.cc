@@ -126,4 +126,18 @@ std::string_view ToText(QueryKind kind) {
   return "invalid";
 }
 
+std::string_view ToText(QueryWait wait) {
+  switch (wait) {
+    case QueryWait::kNone:
+      return "none";
+    case QueryWait::kRequestWeight:
+      return "request_weight";
+    case QueryWait::kRequestCount:
+      return "request_count";
+    case QueryWait::kVenueBlock:
+      return "venue_block";
+  }
+  return "invalid";
+}
+
 }  // namespace holdfast

@@ -48,6 +48,15 @@ struct GatewayCapabilities {
   int64_t submit_window_ns = 0;
 };
 
+// What queries wait for before they may be sent.
+enum class QueryWait : uint8_t {
+  kNone,
+  kRequestWeight,  // the venue's budget of request weight
+  kRequestCount,   // its budget of requests, whatever their weight
+  kVenueBlock,     // the venue told us to send nothing (429, 418)
+};
+std::string_view ToText(QueryWait wait);
+
 // What is left of the venue's rate budgets, as the connector counts it; cancels have a reserve of
 // their own. Relaxed snapshot, any thread.
 struct RateBudget {
@@ -56,6 +65,12 @@ struct RateBudget {
   int64_t order_count_used = 0;  // in the shorter of the venue's windows
   int64_t order_count_limit = 0;
   bool is_placement_allowed = true;  // false: only cancels (from the reserve) and queries go out
+  // Why the oldest query waits, used and limit of that budget (zero: a block), and until when on
+  // our wall clock. Then it is looked at again; earlier when the venue's count allows it.
+  QueryWait query_wait = QueryWait::kNone;
+  int64_t query_wait_used = 0;
+  int64_t query_wait_limit = 0;
+  int64_t query_wait_until_ns = 0;
 };
 
 class VenueEventSink {

@@ -135,12 +135,24 @@ RateBlock BinanceConnection::rate_block() const {
           .is_ban = is_ban_.load(std::memory_order_relaxed)};
 }
 
-BinanceConnection::BudgetSnapshot BinanceConnection::budget_snapshot() const {
-  return {.weight_used = weight_used_.load(std::memory_order_relaxed),
-          .weight_limit = weight_limit_.load(std::memory_order_relaxed),
-          .orders_used = orders_used_.load(std::memory_order_relaxed),
-          .orders_limit = orders_limit_.load(std::memory_order_relaxed),
-          .is_placement_allowed = is_placement_allowed_.load(std::memory_order_relaxed)};
+void BinanceConnection::PublishQueryWait(QueryWait cause, int64_t used, int64_t limit,
+                                         int64_t until_wall_ns) {
+  query_wait_used_.store(used, std::memory_order_relaxed);
+  query_wait_limit_.store(limit, std::memory_order_relaxed);
+  query_wait_until_ns_.store(until_wall_ns, std::memory_order_relaxed);
+  query_wait_.store(cause, std::memory_order_relaxed);
+}
+
+RateBudget BinanceConnection::budget_snapshot() const {
+  return {.request_weight_used = weight_used_.load(std::memory_order_relaxed),
+          .request_weight_limit = weight_limit_.load(std::memory_order_relaxed),
+          .order_count_used = orders_used_.load(std::memory_order_relaxed),
+          .order_count_limit = orders_limit_.load(std::memory_order_relaxed),
+          .is_placement_allowed = is_placement_allowed(),
+          .query_wait = query_wait_.load(std::memory_order_relaxed),
+          .query_wait_used = query_wait_used_.load(std::memory_order_relaxed),
+          .query_wait_limit = query_wait_limit_.load(std::memory_order_relaxed),
+          .query_wait_until_ns = query_wait_until_ns_.load(std::memory_order_relaxed)};
 }
 
 }  // namespace holdfast

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "connectors/api/venue_gateway.h"
 #include "connectors/binance/options.h"
 #include "connectors/binance/private_decoder.h"
 #include "connectors/net/clock_offset.h"
@@ -52,18 +53,17 @@ class BinanceConnection {
   void ApplyRefusedUpgrade(const HttpResponse& response);
   bool IsBlocked() const { return budget_.IsBlocked(clock_.WallNs()); }
   void PublishBudget();
+  // What the oldest query waits for; kNone when it was sent or none waits.
+  void PublishQueryWait(QueryWait cause, int64_t used = 0, int64_t limit = 0,
+                        int64_t until_wall_ns = 0);
 
   // --- any thread ---
   // To be kept across restarts, as BinanceOptions::initial_rate_block.
   RateBlock rate_block() const;
-  struct BudgetSnapshot {
-    int64_t weight_used = 0;
-    int64_t weight_limit = 0;
-    int64_t orders_used = 0;
-    int64_t orders_limit = 0;
-    bool is_placement_allowed = true;
-  };
-  BudgetSnapshot budget_snapshot() const;
+  bool is_placement_allowed() const {
+    return is_placement_allowed_.load(std::memory_order_relaxed);
+  }
+  RateBudget budget_snapshot() const;
 
  private:
   BinanceConnection(const BinanceOptions& options, NetworkThread::Options thread_options,
@@ -89,6 +89,10 @@ class BinanceConnection {
   std::atomic<int64_t> orders_used_{0};
   std::atomic<int64_t> orders_limit_{0};
   std::atomic<bool> is_placement_allowed_{true};
+  std::atomic<QueryWait> query_wait_{QueryWait::kNone};
+  std::atomic<int64_t> query_wait_used_{0};
+  std::atomic<int64_t> query_wait_limit_{0};
+  std::atomic<int64_t> query_wait_until_ns_{0};
 };
 
 }  // namespace holdfast

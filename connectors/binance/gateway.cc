@@ -104,14 +104,7 @@ GatewayCapabilities BinanceGateway::capabilities() const {
           .submit_window_ns = core_->options().recv_window_ms * kNanosPerMilli};
 }
 
-RateBudget BinanceGateway::rate_budget() const {
-  const auto snapshot = core_->connection().budget_snapshot();
-  return {.request_weight_used = snapshot.weight_used,
-          .request_weight_limit = snapshot.weight_limit,
-          .order_count_used = snapshot.orders_used,
-          .order_count_limit = snapshot.orders_limit,
-          .is_placement_allowed = snapshot.is_placement_allowed};
-}
+RateBudget BinanceGateway::rate_budget() const { return core_->connection().budget_snapshot(); }
 
 bool BinanceGateway::is_order_entry_up() const { return core_->is_order_entry_up(); }
 bool BinanceGateway::is_private_stream_up() const { return core_->is_private_stream_up(); }
@@ -127,7 +120,7 @@ absl::Status BinanceGateway::Place(const PlaceRequest& request) {
   HF_ASSERT(request.instrument.value() < core_->instrument_count());
   HF_ASSERT(!request.client_order_id.empty());
   if (!core_->is_order_entry_up()) return Unavailable();
-  if (!core_->connection().budget_snapshot().is_placement_allowed) {
+  if (!core_->connection().is_placement_allowed()) {
     return absl::Status(absl::StatusCode::kResourceExhausted, "");
   }
   GatewayCommand command;

@@ -5,6 +5,7 @@
 #include "connectors/binance/json_fields.h"
 #include "engine/base/assert.h"
 #include "engine/base/clock.h"
+#include "engine/market/client_order_id.h"
 
 namespace holdfast {
 namespace {
@@ -76,7 +77,8 @@ RowResult ParseOrder(dom::element element, const OrderKeys& keys,
   if (!fields.ok() || !side || !status || !ClientOrderId::Fits(client_id)) {
     return RowResult::kMalformed;
   }
-  report.client_order_id = ClientOrderId(client_id);
+  // The name that a canceled order of ours keeps is its cancel's; here it has its own again.
+  report.client_order_id = OrderIdOfCancel(client_id).value_or(ClientOrderId(client_id));
   report.instrument = instrument->id;
   report.side = *side;
   report.status = *status;

@@ -4,12 +4,20 @@
 
 #include "connectors/net/text.h"
 #include "engine/base/assert.h"
+#include "engine/market/client_order_id.h"
 
 namespace holdfast {
 namespace {
 
 constexpr size_t kMaxResponseBytes = size_t{32} << 20;
 constexpr int64_t kBacklogCheckNs = 50 * kNanosPerMilli;
+
+constexpr int64_t kBudgetCheckNs = kNanosPerSecond;
+
+// What a stop or a resolved order rests on.
+bool IsProof(QueryKind kind) {
+  return kind == QueryKind::kOrder || kind == QueryKind::kOpenOrders || kind == QueryKind::kFills;
+}
 
 bool NeedsSignature(QueryKind kind) {
   return kind != QueryKind::kServerTime && kind != QueryKind::kInstrument;
@@ -55,6 +63,7 @@ void BinanceQueryWorker::Stop(std::string_view why, int32_t code) {
   timer_.Cancel();
   backoff_.Reset();
   is_measuring_clock_ = false;
+  connection_.PublishQueryWait(QueryWait::kNone);
   while (!queue_.empty()) {
     const Job job = queue_.front();
     queue_.pop_front();
@@ -88,30 +97,55 @@ int64_t BinanceQueryWorker::Weight(const Job& job) const {
   return 20;
 }
 
+std::optional<BudgetShortage> BinanceQueryWorker::PickAffordable() {
+  std::optional<BudgetShortage> first_shortage;
+  for (auto job = queue_.begin(); job != queue_.end(); ++job) {
+    const QueryPurpose purpose =
+        IsProof(job->query.kind) ? QueryPurpose::kProof : QueryPurpose::kOrdinary;
+    const auto shortage =
+        connection_.budget().QueryShortage(Weight(*job), purpose, connection_.VenueTimeNs());
+    if (!shortage) {
+      std::rotate(queue_.begin(), job, job + 1);
+      return std::nullopt;
+    }
+    if (!first_shortage) first_shortage = shortage;
+  }
+  return first_shortage;
+}
+
+void BinanceQueryWorker::WaitOrFail(int64_t wait_ns, int64_t look_again_ns, std::string_view why) {
+  if (connection_.loop().NowNs() + wait_ns > queue_.front().deadline_ns) {
+    connection_.PublishQueryWait(QueryWait::kNone);
+    return Finish(false, 0, why);
+  }
+  timer_.SetAfter(std::min(wait_ns, look_again_ns));
+}
+
 void BinanceQueryWorker::StartNext() {
   if (queue_.empty() || !client_.is_idle() || timer_.is_set()) return;
-  Job& job = queue_.front();
-  const int64_t now_ns = connection_.loop().NowNs();
   const int64_t wall_ns = connection_.clock().WallNs();
-  int64_t wait_ns = 0;
-  std::string_view why;
   if (connection_.budget().IsBlocked(wall_ns)) {
-    wait_ns = connection_.budget().block().not_before_wall_ns - wall_ns;
-    why = "the venue asked us to be quiet";
-  } else if (!connection_.budget().MayQuery(Weight(job), connection_.VenueTimeNs())) {
+    const int64_t until_ns = connection_.budget().block().not_before_wall_ns;
+    connection_.PublishQueryWait(QueryWait::kVenueBlock, 0, 0, until_ns);
+    return WaitOrFail(until_ns - wall_ns, until_ns - wall_ns, "the venue asked us to be quiet");
+  }
+  if (const std::optional<BudgetShortage> shortage = PickAffordable()) {
+    const bool is_weight = shortage->kind == BudgetKind::kRequestWeight;
+    const int64_t until_ns = shortage->window_end_ns - connection_.clock_offset().offset_ns();
+    connection_.PublishQueryWait(is_weight ? QueryWait::kRequestWeight : QueryWait::kRequestCount,
+                                 shortage->used, shortage->limit, until_ns);
     // A share of every window is kept for cancels, so look again before the window ends.
-    wait_ns = kNanosPerSecond;
-    why = "the rate budget is used up";
+    return WaitOrFail(std::min(std::max<int64_t>(1, until_ns - wall_ns), kBudgetCheckNs),
+                      kBudgetCheckNs,
+                      Concat("the rate budget is used up: ", is_weight ? "weight " : "requests ",
+                             shortage->used, " of ", shortage->limit));
   }
+  connection_.PublishQueryWait(QueryWait::kNone);
   if (handler_.IsBacklogged()) {
-    wait_ns = std::max(wait_ns, kBacklogCheckNs);
-    why = "earlier events have not been taken";
+    return WaitOrFail(kBacklogCheckNs, kBacklogCheckNs, "earlier events have not been taken");
   }
-  if (wait_ns > 0) {
-    if (now_ns + wait_ns > job.deadline_ns) return Finish(false, 0, why);
-    return timer_.SetAfter(wait_ns);
-  }
-  if (now_ns >= job.deadline_ns) return Finish(false, 0, "no answer in time");
+  const Job& job = queue_.front();
+  if (connection_.loop().NowNs() >= job.deadline_ns) return Finish(false, 0, "no answer in time");
   if (NeedsSignature(job.query.kind) && !connection_.clock_offset().has_estimate()) {
     is_measuring_clock_ = true;
     return SendTime();
@@ -138,6 +172,11 @@ void BinanceQueryWorker::SendRequest(const Job& job) {
                options_.request_timeout_ms * kNanosPerMilli);
 }
 
+ClientOrderId BinanceQueryWorker::NameAsked(const Job& job) {
+  const ClientOrderId& own = job.query.client_order_id;
+  return job.asks_for_cancel_id ? *MakeCancelId(own.view()) : own;
+}
+
 std::string BinanceQueryWorker::Target(const Job& job) {
   const std::string_view symbol = instruments_.at(job.query.instrument).symbol.view();
   switch (job.query.kind) {
@@ -146,9 +185,8 @@ std::string BinanceQueryWorker::Target(const Job& job) {
         return Signed("/api/v3/order",
                       Concat("symbol=", symbol, "&orderId=", job.query.venue_order_id.value()));
       }
-      return Signed(
-          "/api/v3/order",
-          Concat("symbol=", symbol, "&origClientOrderId=", job.query.client_order_id.view()));
+      return Signed("/api/v3/order",
+                    Concat("symbol=", symbol, "&origClientOrderId=", NameAsked(job).view()));
     case QueryKind::kOpenOrders:
       return Signed("/api/v3/openOrders", Concat("symbol=", symbol));
     case QueryKind::kFills: {
@@ -246,7 +284,7 @@ void BinanceQueryWorker::OnOrderAnswer(int64_t receive_time_ns) {
   const BinanceQuery& query = queue_.front().query;
   report->request_id = query.request_id;
   report->source = EvidenceSource::kOrderQuery;
-  // A cancel renames the order at the venue; here it keeps the name it was asked for by.
+  // A cancel renames the order at the venue; here it keeps its own name.
   if (query.venue_order_id.value() == 0) report->client_order_id = query.client_order_id;
   EmitRow(*report);
   Finish(true, 0, "");
@@ -353,14 +391,25 @@ void BinanceQueryWorker::OnError(const BinanceReply& reply) {
   const bool is_absent = query.kind == QueryKind::kOrder && !is_measuring_clock_ &&
                          error.status == 400 &&
                          (error.code == kBinanceNoSuchOrder || error.code == kBinanceOrderArchived);
+  Job& job = queue_.front();
+  const bool is_by_client_id = query.venue_order_id.value() == 0;
+  if (is_absent && is_by_client_id && !job.asks_for_cancel_id &&
+      MakeCancelId(query.client_order_id.view()).has_value()) {
+    // It may have been canceled, and then its cancel's id is all that the venue knows it by.
+    job.asks_for_cancel_id = true;
+    job.first_asked_wall_ns = sent_wall_ns_;
+    job.attempt_count = 0;
+    return StartNext();
+  }
   if (is_absent) {
+    const int64_t asked_wall_ns = job.asks_for_cancel_id ? job.first_asked_wall_ns : sent_wall_ns_;
     OrderAbsent absent = {};
     absent.request_id = query.request_id;
     absent.client_order_id = query.client_order_id;
     // When the question left: it was answered after that, and earlier proves less, never more.
-    absent.venue_time_ns = sent_wall_ns_ + connection_.clock_offset().offset_ns();
+    absent.venue_time_ns = asked_wall_ns + connection_.clock_offset().offset_ns();
     absent.receive_time_ns = connection_.clock().WallNs();
-    if (query.venue_order_id.value() == 0) EmitRow(absent);
+    if (is_by_client_id) EmitRow(absent);
     return Finish(true, error.code, error.text);
   }
   if (error.code == kBinanceClockSkew) {

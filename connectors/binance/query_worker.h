@@ -28,7 +28,8 @@ struct BinanceQuery {
 };
 
 // Answers queries over REST, one after the other, each within kQueryTimeoutNs: pages through
-// trades, waits while the budget is used up, repeats what failed before an answer came (reading
+// trades, waits while the budget is used up (and says so: PublishQueryWait(); what may use the
+// cancels' reserve goes ahead of what may not), repeats what failed before an answer came (reading
 // twice is harmless), and measures the clock offset when a signature needs it.
 //
 // Rows are handed over when their page has been understood as a whole, then the end. An answer that
@@ -77,6 +78,8 @@ class BinanceQueryWorker : private HttpClient::Handler {
     int attempt_count = 0;
     int page_count = 0;
     int32_t row_count = 0;
+    bool asks_for_cancel_id = false;  // kOrder: its own id is unknown, so now by its cancel's
+    int64_t first_asked_wall_ns = 0;  // kOrder: when the question by its own id left
     TradePaging paging = TradePaging::kById;
     int64_t next_trade_id = 0;  // kById
   };
@@ -85,8 +88,14 @@ class BinanceQueryWorker : private HttpClient::Handler {
   void OnHttpFailure(HttpFailure failure, const absl::Status& reason) override;
 
   void StartNext();
+  // Brings the first query that the budget has room for to the front; the shortage when none has.
+  std::optional<BudgetShortage> PickAffordable();
+  // Waits for that long, or fails the query when its time is up before.
+  void WaitOrFail(int64_t wait_ns, int64_t look_again_ns, std::string_view why);
   void SendTime();
   void SendRequest(const Job& job);
+  // The client id that an order is asked for by.
+  static ClientOrderId NameAsked(const Job& job);
   std::string Target(const Job& job);
   std::string Signed(std::string_view path, std::string parameters);
   int64_t Weight(const Job& job) const;

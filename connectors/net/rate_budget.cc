@@ -54,41 +54,49 @@ void RateBudgetTracker::OnVenueCount(BudgetKind kind, int64_t interval_ns, int64
   }
 }
 
+bool RateBudgetTracker::Fits(const Counter& counter, int64_t used, int64_t amount,
+                             int64_t kept_ppm) {
+  const int64_t limit = counter.window.limit;
+  return used + amount <= limit - limit * kept_ppm / kMillion;
+}
+
 bool RateBudgetTracker::HasRoom(BudgetKind kind, int64_t amount, int64_t now_ns,
-                                bool may_use_reserve) const {
+                                int64_t kept_ppm) const {
   return std::all_of(counters_.begin(), counters_.end(), [&](const Counter& counter) {
-    if (counter.window.kind != kind) return true;
-    const int64_t limit = counter.window.limit;
-    const int64_t usable = may_use_reserve ? limit : limit - limit * cancel_reserve_ppm_ / kMillion;
-    return UsedIn(counter, now_ns) + amount <= usable;
+    return counter.window.kind != kind || Fits(counter, UsedIn(counter, now_ns), amount, kept_ppm);
   });
 }
 
 bool RateBudgetTracker::MayPlace(int64_t weight, int64_t now_ns) {
-  return HasRoom(BudgetKind::kRequestWeight, weight, now_ns, false) &&
-         HasRoom(BudgetKind::kRequestCount, 1, now_ns, false) &&
+  return HasRoom(BudgetKind::kRequestWeight, weight, now_ns, cancel_reserve_ppm_) &&
+         HasRoom(BudgetKind::kRequestCount, 1, now_ns, cancel_reserve_ppm_) &&
          // Cancels don't count as orders: nothing of that budget needs to be reserved for them.
-         HasRoom(BudgetKind::kOrderCount, 1, now_ns, true);
+         HasRoom(BudgetKind::kOrderCount, 1, now_ns, 0);
 }
 
 bool RateBudgetTracker::MayCancel(int64_t weight, int64_t now_ns) {
-  return HasRoom(BudgetKind::kRequestWeight, weight, now_ns, true) &&
-         HasRoom(BudgetKind::kRequestCount, 1, now_ns, true);
+  return HasRoom(BudgetKind::kRequestWeight, weight, now_ns, 0) &&
+         HasRoom(BudgetKind::kRequestCount, 1, now_ns, 0);
 }
 
-bool RateBudgetTracker::MayQuery(int64_t weight, int64_t now_ns) {
-  return HasRoom(BudgetKind::kRequestWeight, weight, now_ns, false) &&
-         HasRoom(BudgetKind::kRequestCount, 1, now_ns, false);
-}
-
-int64_t RateBudgetTracker::NextWindowNs(int64_t now_ns) const {
-  int64_t next_ns = now_ns;
+std::optional<BudgetShortage> RateBudgetTracker::QueryShortage(int64_t weight, QueryPurpose purpose,
+                                                               int64_t now_ns) const {
+  const int64_t kept_ppm =
+      purpose == QueryPurpose::kProof ? cancel_reserve_ppm_ / 2 : cancel_reserve_ppm_;
+  std::optional<BudgetShortage> longest;
   for (const Counter& counter : counters_) {
-    if (UsedIn(counter, now_ns) < counter.window.limit) continue;
-    next_ns =
-        std::max(next_ns, (WindowIndex(counter.window, now_ns) + 1) * counter.window.interval_ns);
+    if (counter.window.kind == BudgetKind::kOrderCount) continue;
+    const int64_t amount = counter.window.kind == BudgetKind::kRequestWeight ? weight : 1;
+    const int64_t used = UsedIn(counter, now_ns);
+    if (Fits(counter, used, amount, kept_ppm)) continue;
+    const int64_t end_ns = (WindowIndex(counter.window, now_ns) + 1) * counter.window.interval_ns;
+    if (longest.has_value() && end_ns <= longest->window_end_ns) continue;
+    longest = {.kind = counter.window.kind,
+               .used = used,
+               .limit = counter.window.limit,
+               .window_end_ns = end_ns};
   }
-  return next_ns;
+  return longest;
 }
 
 void RateBudgetTracker::Block(int64_t not_before_wall_ns, bool is_ban) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "engine/base/static_vector.h"
 
@@ -28,11 +29,25 @@ struct RateBlock {
   friend bool operator==(const RateBlock&, const RateBlock&) = default;
 };
 
+// A window that has no room for a request.
+struct BudgetShortage {
+  BudgetKind kind = BudgetKind::kRequestWeight;
+  int64_t used = 0;
+  int64_t limit = 0;
+  int64_t window_end_ns = 0;  // counted anew from then on
+};
+
+enum class QueryPurpose : uint8_t {
+  kOrdinary,
+  kProof,  // says what rests and what was filled
+};
+
 // Counts what we use of a venue's rate limits and says who may still send.
 //
 // We count every request when it is sent; whenever the venue states its own count, that one is
-// right from then on. A share of each window is reserved for cancels: placements and queries stop
-// at `limit - reserve`, cancels go on to the limit. All times are wall-clock nanoseconds given by
+// right from then on. A share of each window is reserved for cancels: placements and ordinary
+// queries stop at `limit - reserve`, cancels go on to the limit. A cancel is as good as its proof:
+// queries for that may use half of the reserve. All times are wall-clock nanoseconds given by
 // the caller (`now_ns` on the venue's clock for windows).
 //
 // Single-threaded.
@@ -54,9 +69,12 @@ class RateBudgetTracker {
   // Room for one placement, a cancel, a query of this weight.
   bool MayPlace(int64_t weight, int64_t now_ns);
   bool MayCancel(int64_t weight, int64_t now_ns);
-  bool MayQuery(int64_t weight, int64_t now_ns);
-  // Earliest time at which windows that are full now start again; now_ns when none is.
-  int64_t NextWindowNs(int64_t now_ns) const;
+  bool MayQuery(int64_t weight, int64_t now_ns) const {
+    return !QueryShortage(weight, QueryPurpose::kOrdinary, now_ns).has_value();
+  }
+  // Which window a query has to wait for, the one that ends last; nullopt when there is room.
+  std::optional<BudgetShortage> QueryShortage(int64_t weight, QueryPurpose purpose,
+                                              int64_t now_ns) const;
 
   // The venue refused (429, 418): nothing at all is sent before `not_before_wall_ns` on OUR clock.
   // Never shortens a block in force.
@@ -84,7 +102,9 @@ class RateBudgetTracker {
     int64_t used = 0;
   };
   int64_t UsedIn(const Counter& counter, int64_t now_ns) const;
-  bool HasRoom(BudgetKind kind, int64_t amount, int64_t now_ns, bool may_use_reserve) const;
+  // `kept_ppm`: share of each window that stays untouched.
+  static bool Fits(const Counter& counter, int64_t used, int64_t amount, int64_t kept_ppm);
+  bool HasRoom(BudgetKind kind, int64_t amount, int64_t now_ns, int64_t kept_ppm) const;
 
   const int64_t cancel_reserve_ppm_;
   StaticVector<Counter, kMaxWindows> counters_;

@@ -65,8 +65,9 @@ enum class Mode { kSigned, kSession, kRest };
 
 class WireEnvironment final : public Environment {
  public:
-  explicit WireEnvironment(Mode mode) {
+  explicit WireEnvironment(Mode mode, bool is_canceled_found_by_original_id = true) {
     SimVenueConfig venue_config;
+    venue_config.is_canceled_found_by_original_id = is_canceled_found_by_original_id;
     venue_config.start_time_ns = clock_.WallNs();
     venue_ = std::make_unique<SimVenue>(venue_config);
     const auto instrument_id = venue_->AddInstrument(sim::BuiltInInstrument("BTCUSDT")->instrument);
@@ -165,6 +166,21 @@ TEST_CASE("conformance: Binance with a logged-on session", "[conformance][binanc
 
 TEST_CASE("conformance: Binance with orders over REST", "[conformance][binance]") {
   RunGatewayConformance([] { return std::make_unique<WireEnvironment>(Mode::kRest); });
+}
+
+// Whether the venue finds a canceled order by the id that it was placed with is not documented.
+TEST_CASE("conformance: Binance knows a canceled order by its own id, whatever the venue calls it",
+          "[conformance][binance][cancel_id]") {
+  const bool is_found_by_original_id = GENERATE(true, false);
+  RunRenamedOrderConformance([is_found_by_original_id] {
+    return std::make_unique<WireEnvironment>(Mode::kSigned, is_found_by_original_id);
+  });
+}
+
+TEST_CASE("conformance: a confirmed cancel-all at Binance covers what was placed before it",
+          "[conformance][binance][cancel_all]") {
+  const Mode mode = GENERATE(Mode::kSigned, Mode::kSession, Mode::kRest);
+  RunOvertakingConformance([mode] { return std::make_unique<WireEnvironment>(mode); });
 }
 
 }  // namespace

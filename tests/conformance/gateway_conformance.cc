@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/base/clock.h"
+#include "engine/market/client_order_id.h"
 
 namespace holdfast::conformance {
 namespace {
@@ -491,6 +492,61 @@ void RunGatewayConformance(const Factory& make) {
   CheckAmbiguity(make);
   CheckQueries(make);
   CheckConnections(make);
+}
+
+// Filled in part, canceled, and then known by the venue's id only, as after a restart without a
+// record of it: whose it was can still be told.
+void RunRenamedOrderConformance(const Factory& make) {
+  const ClientOrderId own = MakeClientOrderId(AccountTag(77), OrderNumber(5), -3);
+  const std::string id(own.view());
+  Run run(make);
+  run.AwaitAccepted(id);
+  run.HitBid("0.004");
+  run.Cancel(id);
+  REQUIRE(run.Until([&] {
+    const auto reports = run.log.ReportsOf(id);
+    return !reports.empty() && reports.back().status == VenueOrderStatus::kCanceled;
+  }));
+  run.Pass(200 * kNanosPerMilli);
+  REQUIRE(run.gateway.QueryFills(RequestId(1), kInstrument, VenueTradeId(0), 0).ok());
+  CHECK(run.End(1).row_count == 1);
+  const VenueOrderId venue_order_id = run.log.All<FillReport>().back().fill.venue_order_id;
+  REQUIRE(run.gateway.QueryOrderByVenueId(RequestId(2), kInstrument, venue_order_id).ok());
+  CHECK(run.End(2).row_count == 1);
+  REQUIRE(run.gateway.QueryOrder(RequestId(3), kInstrument, own).ok());
+  CHECK(run.End(3).row_count == 1);
+  CHECK(run.log.All<OrderAbsent>().empty());
+  for (const OrderReport& report : run.log.All<OrderReport>()) {
+    CHECK(report.client_order_id == own);
+    if (report.request_id != RequestId()) CHECK(report.filled == Quantity::FromLots(400));
+  }
+  bool is_renamed = false;
+  run.environment->AtVenue([&](SimVenue& venue, SimAccountId ours, SimAccountId) {
+    const auto order = venue.QueryOrder(ours, kInstrument, {.order_id = venue_order_id});
+    is_renamed = order.has_value() && order->client_order_id != own;
+  });
+  CHECK(is_renamed);  // or nothing was proved
+}
+
+void RunOvertakingConformance(const Factory& make) {
+  Run run(make);
+  run.AwaitAccepted("early");
+  run.AddFault(FaultKind::kLateAccept, FaultPoint::kPlace, 10 * kNanosPerMilli);
+  run.Place("late");
+  REQUIRE(run.gateway.CancelAll(RequestId(1), kInstrument).ok());
+  CHECK(run.End(1).is_ok);
+  const GatewayCapabilities capabilities = run.gateway.capabilities();
+  size_t open_count = 1;
+  const auto look = [&] {
+    run.environment->AtVenue([&](SimVenue& venue, SimAccountId ours, SimAccountId) {
+      open_count = venue.OpenOrders(ours, kInstrument).size();
+    });
+  };
+  look();
+  CHECK(open_count == 0);
+  run.Pass(2 * capabilities.submit_window_ns);
+  look();
+  CHECK(open_count == 0);
 }
 
 }  // namespace holdfast::conformance

@@ -32,5 +32,9 @@ using Factory = std::function<std::unique_ptr<Environment>()>;
 // What every gateway must do (connectors/api/venue_gateway.h). Catch2 sections: call it as the only
 // thing in a TEST_CASE.
 void RunGatewayConformance(const Factory& make);
+// The same, of a gateway whose venue gives canceled orders another name.
+void RunRenamedOrderConformance(const Factory& make);
+// The same, of a gateway that sends orders over several connections.
+void RunOvertakingConformance(const Factory& make);
 
 }  // namespace holdfast::conformance

@@ -103,6 +103,60 @@ TEST_CASE("queries: an order is reported under the id it was asked by, or absent
   CHECK(fixture.log.Count<OrderAbsent>() == 1);
 }
 
+TEST_CASE("queries: an order of ours that its cancel renamed is reported under its own id",
+          "[binance][query][cancel_id]") {
+  const std::string own = "hf0a1b2c0000000000017abcdefg";
+  const std::string renamed = "hx0a1b2c0000000000017abcdefg";
+  GatewayFixture fixture;
+  std::vector<std::string> asked;
+  bool is_known_by_cancel_id = true;
+  fixture.venue.paths["GET /api/v3/order"] = [&](const StubRequest& request) -> StubReply {
+    asked.push_back(request.Parameter("origClientOrderId"));
+    const bool is_found = asked.back().empty() ||  // by the venue's id
+                          (is_known_by_cancel_id && asked.back() == renamed);
+    if (is_found) return {.body = OrderRow(renamed, "CANCELED")};
+    if (asked.back() == own) fixture.clock.Advance(kNanosPerSecond);
+    return ApiError(400, -2013, "Order does not exist.");
+  };
+  fixture.venue.paths["GET /api/v3/openOrders"] = [&](const StubRequest&) -> StubReply {
+    return {.body = "[" + OrderRow(renamed, "PARTIALLY_FILLED") + "," +
+                    OrderRow("hx-of-somebody", "NEW") + "]"};
+  };
+  REQUIRE(fixture.StartAndWait());
+  const InstrumentId instrument(0);
+  const int64_t asked_ns = fixture.clock.WallNs();
+
+  SECTION("asked for by its own id") {
+    REQUIRE(fixture.gateway->QueryOrder(RequestId(1), instrument, ClientOrderId(own)).ok());
+    CHECK(WaitForEnd(fixture, 1).is_ok);
+    CHECK(asked == std::vector<std::string>{own, renamed});
+  }
+  SECTION("asked for by the venue's id") {
+    REQUIRE(
+        fixture.gateway->QueryOrderByVenueId(RequestId(1), instrument, VenueOrderId(4711)).ok());
+    CHECK(WaitForEnd(fixture, 1).is_ok);
+  }
+  SECTION("in a list") {
+    REQUIRE(fixture.gateway->QueryOpenOrders(RequestId(1), instrument).ok());
+    CHECK(WaitForEnd(fixture, 1).is_ok);
+    REQUIRE(fixture.log.Count<OrderReport>() == 2);
+    CHECK(fixture.log.All<OrderReport>()[1].client_order_id == "hx-of-somebody");
+  }
+  SECTION("absent under both: as of the first question") {
+    is_known_by_cancel_id = false;
+    REQUIRE(fixture.gateway->QueryOrder(RequestId(1), instrument, ClientOrderId(own)).ok());
+    CHECK(WaitForEnd(fixture, 1).is_ok);
+    CHECK(asked == std::vector<std::string>{own, renamed});
+    CHECK(fixture.log.Count<OrderReport>() == 0);
+    REQUIRE(fixture.log.Count<OrderAbsent>() == 1);
+    CHECK(fixture.log.All<OrderAbsent>()[0].client_order_id == own);
+    CHECK(fixture.log.All<OrderAbsent>()[0].venue_time_ns == asked_ns);
+    return;
+  }
+  REQUIRE(fixture.log.Count<OrderReport>() >= 1);
+  CHECK(fixture.log.All<OrderReport>()[0].client_order_id == own);
+}
+
 TEST_CASE("queries: open orders, balances, account and time", "[binance][query]") {
   GatewayFixture fixture;
   fixture.venue.skew_ms = 250;

@@ -103,10 +103,32 @@ TEST_CASE("rate budget: placements stop at the reserve, cancels go on to the lim
   CHECK(tracker.MayCancel(1, kNow));
   tracker.Charge(BudgetKind::kRequestWeight, 20, kNow);
   CHECK_FALSE(tracker.MayCancel(1, kNow));
-  CHECK(tracker.NextWindowNs(kNow) == kNow + kMinute);
   // The next window starts empty.
   CHECK(tracker.MayPlace(1, kNow + kMinute));
-  CHECK(tracker.NextWindowNs(kNow + kMinute) == kNow + kMinute);
+}
+
+TEST_CASE("rate budget: queries that prove what rests may use half of the reserve",
+          "[net][budget]") {
+  RateBudgetTracker tracker = MakeTracker();
+  const auto shortage = [&](QueryPurpose purpose, int64_t now_ns) {
+    return tracker.QueryShortage(6, purpose, now_ns);
+  };
+  tracker.Charge(BudgetKind::kRequestWeight, 74, kNow);
+  CHECK_FALSE(shortage(QueryPurpose::kOrdinary, kNow).has_value());
+  tracker.Charge(BudgetKind::kRequestWeight, 1, kNow);
+  const auto ordinary = shortage(QueryPurpose::kOrdinary, kNow);
+  REQUIRE(ordinary.has_value());
+  CHECK(ordinary->kind == BudgetKind::kRequestWeight);
+  CHECK(ordinary->used == 75);
+  CHECK(ordinary->limit == 100);
+  CHECK(ordinary->window_end_ns == kNow + kMinute);
+  CHECK_FALSE(shortage(QueryPurpose::kProof, kNow).has_value());
+  tracker.Charge(BudgetKind::kRequestWeight, 9, kNow);
+  CHECK_FALSE(shortage(QueryPurpose::kProof, kNow).has_value());
+  tracker.Charge(BudgetKind::kRequestWeight, 1, kNow);
+  CHECK(shortage(QueryPurpose::kProof, kNow).has_value());
+  CHECK(tracker.MayCancel(15, kNow));  // the other half
+  CHECK_FALSE(shortage(QueryPurpose::kOrdinary, kNow + kMinute).has_value());
 }
 
 TEST_CASE("rate budget: the order count limits placements only", "[net][budget]") {

@@ -11,6 +11,23 @@
 # exit status is the service's. When the service was killed (SIGKILL), the venue stays, as a real
 # one would, with the orders that rest there: the next start finds it and goes on.
 set -euo pipefail
+
+# make dies of a Ctrl-C that reaches it, and `make run` would end with status 130 after a stop that
+# went well. In the foreground of a terminal the script therefore starts once more with job control
+# (bash -m), which gives it the terminal and a process group of its own. A Ctrl-Z would then stop it
+# alone, and the terminal with it: ignored, a service that quotes is not put to sleep.
+is_in_foreground() {
+  local status group terminal_group
+  status=$(<"/proc/$$/stat")
+  read -r _ _ group _ _ terminal_group _ <<<"${status##*) }"
+  [ "$group" = "$terminal_group" ]
+}
+if [ -z "${RUN_OWNS_TERMINAL:-}" ] && [ -t 2 ] && is_in_foreground; then
+  RUN_OWNS_TERMINAL=yes exec bash -m "$0" "$@"
+fi
+set +m
+trap '' TSTP
+unset RUN_OWNS_TERMINAL
 cd "$(dirname "$0")/.."
 
 binaries=$1

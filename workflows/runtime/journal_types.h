@@ -34,9 +34,9 @@ constexpr bool IsTerminal(WorkflowStatus status) {
 }
 
 // Proof of the right to write for one run of one workflow. The token is minted anew for every start
-// and every claim, so a run that lost its workflow can never be mistaken for the next one. It begins
-// with the incarnation of the executor that minted it and a '-': that is how an executor tells the
-// rows of its own earlier life from its present ones.
+// and every claim, so a run that lost its workflow is never mistaken for the next one. It begins with
+// the incarnation of the executor that minted it and a '-': that is how an executor tells the rows of
+// its own earlier life from its present ones.
 struct Fence {
   std::string workflow_id;
   std::string owner_token;

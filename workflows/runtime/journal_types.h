@@ -33,10 +33,10 @@ constexpr bool IsTerminal(WorkflowStatus status) {
          status != WorkflowStatus::kDelayed;
 }
 
-// Proof of the right to write for one run of one workflow. The token is minted anew for every start
-// and every claim, so a run that lost its workflow is never mistaken for the next one. It begins with
-// the incarnation of the executor that minted it and a '-': that is how an executor tells the rows of
-// its own earlier life from its present ones.
+// Proof of the right to write for one run of one workflow. The token is minted anew for every
+// start and every claim, so a run that lost its workflow is never mistaken for the next one. It
+// begins with the incarnation of the executor that minted it and a '-': that is how an executor
+// tells the rows of its own earlier life from its present ones.
 struct Fence {
   std::string workflow_id;
   std::string owner_token;

@@ -16,8 +16,11 @@
 #include <memory>
 #include <string>
 
+#include "connectors/net/signing.h"
 #include "engine/base/clock.h"
+#include "engine/market/client_order_id.h"
 #include "tests/fault/child_process.h"
+#include "tests/fault/service_books.h"
 #include "tests/fault/venue_ledger.h"
 
 namespace holdfast::testing {
@@ -114,6 +117,17 @@ class Stage {
   std::string ServiceLog() const { return Read(File("service.log")); }
   std::string VenueLog() const { return Read(File("venue.log")); }
   ChildProcess& venue() { return *venue_; }
+  int control_port() const { return control_port_; }
+  // What the account's owner could send by hand.
+  void CancelAtVenue(const std::string& client_order_id, const std::string& cancel_id) const {
+    const std::string query =
+        "symbol=BTCUSDT&origClientOrderId=" + client_order_id + "&newClientOrderId=" + cancel_id +
+        "&timestamp=" + std::to_string(SystemClock().WallNs() / kNanosPerMilli);
+    std::string signature(HmacSha256Signer::kHexBytes, '\0');
+    HmacSha256Signer(kSecret).SignHex(query, signature.data());
+    AskVenue(port_, "DELETE", "/api/v3/order?" + query + "&signature=" + signature,
+             "X-MBX-APIKEY: endToEndKey\r\n");
+  }
   int OpenOrders() const { return OpenOrderCount(control_port_, "main"); }
   void set_port(int port) { port_ = port; }
   std::string File(const std::string& name) const { return (folder_ / name).string(); }
@@ -341,6 +355,47 @@ TEST_CASE("end to end: killed and started again it goes on where it was", "[apps
   REQUIRE(at != std::string::npos);
   const std::string anchor = log.substr(at, log.find('\n', at) - at);
   CHECK(CountLines(log, anchor) == 2);
+}
+
+// What is in the store of a service that does not run.
+std::vector<std::string> StoredWorkingOrders(const std::string& path) {
+  std::vector<std::string> ids;
+  EachStoredRow(path, "SELECT client_order_id FROM orders WHERE state = 'working'",
+                [&](const std::string& id) { ids.push_back(id); });
+  return ids;
+}
+
+TEST_CASE("end to end: a fill of an order whose record was lost is ours, although it was canceled",
+          "[apps][e2e][cancel_id]") {
+  Stage stage;
+  stage.StartVenue();
+  const auto first = stage.StartService();
+  REQUIRE(WaitUntilQuoting(stage, *first));
+  first->Signal(SIGKILL);
+  CHECK(first->Wait(kLimitMs) == 128 + SIGKILL);
+
+  // In the dark: filled in part, then the cancel arrives that was under way; the venue knows the
+  // order by the cancel's name from then on. And the store has lost what it knew of the order.
+  std::string lost;
+  for (const std::string& id : StoredWorkingOrders(stage.File("var/holdfast.db"))) {
+    if (FillAtVenue(stage.control_port(), "main", id, "0.0004").is_zero()) continue;
+    lost = id;
+    break;
+  }
+  REQUIRE_FALSE(lost.empty());
+  stage.CancelAtVenue(lost, std::string(MakeCancelId(lost)->view()));
+  EachStoredRow(stage.File("var/holdfast.db"),
+                "DELETE FROM orders WHERE client_order_id = '" + lost + "'", nullptr);
+
+  const auto second = stage.StartService({"--verify-ledger", stage.LedgerUrl()});
+  REQUIRE(WaitUntil(*second, [&] { return CountLines(stage.ServiceLog(), "to=quoting") == 2; }));
+  second->Signal(SIGTERM);
+  const Ending ending = ReadToTheEnd(*second);
+  INFO("lost order " << lost << '\n' << ending.output << stage.ServiceLog());
+  CHECK(ending.status == 0);
+  CHECK(Has(stage.ServiceLog(), " fill id=" + lost));
+  CHECK_FALSE(Has(stage.ServiceLog(), "fill.foreign"));
+  CHECK(Has(ending.output, "ledger          equal to the venue's"));
 }
 
 TEST_CASE("end to end: a bad configuration is status 2 and one line", "[apps][e2e]") {

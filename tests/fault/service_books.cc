@@ -48,6 +48,11 @@ Decimal Units(sqlite3_stmt* row, int column) {
 
 }  // namespace
 
+void EachStoredRow(const std::string& database_path, const std::string& sql,
+                   const std::function<void(const std::string&)>& use) {
+  Reader(database_path).EachRow(sql.c_str(), [&](sqlite3_stmt* row) { use(Text(row, 0)); });
+}
+
 ServiceBooks ReadServiceBooks(const std::string& database_path) {
   Reader reader(database_path);
   ServiceBooks books;

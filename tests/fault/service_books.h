@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -24,5 +25,9 @@ struct ServiceBooks {
 
 // A store that cannot be read stops the test.
 ServiceBooks ReadServiceBooks(const std::string& database_path);
+// Runs a statement on the store of a service that has ended; `use` gets the first column of every
+// row as text, and may be null where there are none.
+void EachStoredRow(const std::string& database_path, const std::string& sql,
+                   const std::function<void(const std::string&)>& use);
 
 }  // namespace holdfast::testing

@@ -38,9 +38,17 @@ struct VenueBooks {
   std::map<std::string, Decimal> balances;  // by asset, locked included
 };
 
+// One request on loopback, and the body of its answer. Any status but 200 stops the test.
+// `header_lines`: each ends with a line break.
+std::string AskVenue(int port, const std::string& verb, const std::string& target,
+                     const std::string& header_lines = "", const std::string& body = "");
+
 // Asks for everything. A venue that does not answer, or answers nonsense, stops the test.
 VenueBooks ReadVenueBooks(int control_port, const std::string& account);
 // Open orders of the account right now.
 int OpenOrderCount(int control_port, const std::string& account);
+// Somebody trades against an order of the account; how much was filled, zero when it is not open.
+Decimal FillAtVenue(int control_port, const std::string& account,
+                    const std::string& client_order_id, const std::string& quantity);
 
 }  // namespace holdfast::testing

@@ -67,6 +67,7 @@ class FillRecorder final : public Engine {
   bool Record(const MemoryRecord& record) override { return engine_.Record(record); }
   bool Record(const LedgerRecord& record) override { return engine_.Record(record); }
   bool Record(const RiskRecord& record) override { return engine_.Record(record); }
+  bool RecordProvenStop() override { return engine_.RecordProvenStop(); }
   bool is_store_healthy() const override { return engine_.is_store_healthy(); }
   std::string store_problem() const override { return engine_.store_problem(); }
 

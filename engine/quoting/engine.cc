@@ -10,4 +10,6 @@ absl::Status Engine::QueryOrderByVenueId(RequestId, InstrumentId, VenueOrderId) 
   return absl::UnimplementedError("no query by the venue's order id");
 }
 
+bool Engine::RecordProvenStop() { return true; }
+
 }  // namespace holdfast

@@ -94,6 +94,9 @@ struct RecoveredState {
   RiskRecord risk;
   bool is_first_run = true;
   int64_t stored_time_ns = 0;  // our wall clock of the newest record
+  // The last run ended with RecordProvenStop() and no order number was given out since: nothing is
+  // on its way to the venue. Without it an order that no record tells of may still arrive there.
+  bool is_stop_proven = false;
 };
 
 // Carries out intents and keeps state: SimpleEngine sends at once and stores beside, DurableEngine
@@ -153,6 +156,10 @@ class Engine {
   [[nodiscard]] virtual bool Record(const MemoryRecord& record) = 0;
   [[nodiscard]] virtual bool Record(const LedgerRecord& record) = 0;
   [[nodiscard]] virtual bool Record(const RiskRecord& record) = 0;
+  // The last record of a run: it is proven that nothing of ours rests at the venue or is on its way
+  // there. The next run then has nothing to wait for. An engine that keeps no such record answers
+  // true, and the next run waits.
+  [[nodiscard]] virtual bool RecordProvenStop();
 
   // False while the store can't take records (disk full, database gone): no new orders, cancels go
   // on.

@@ -32,13 +32,16 @@ void QuotingLoop::Core::RestoreOrders(const RecoveredState& recovered) {
     // Whatever was under way when the last run ended has lost its answer. Never sent again.
     if (!tracked.is_resting()) LoseTrack(tracked, 0);
   }
-  // Requests that no record tells of can still be on their way, for as long as the venue takes
-  // them.
-  const GatewayCapabilities capabilities = engine_.capabilities();
-  const int64_t window_ns = capabilities.submit_window_ns + capabilities.visibility_lag_ns;
-  const bool is_fresh = !recovered.is_first_run && recovered.stored_time_ns != 0 &&
-                        start_wall_ns_ - recovered.stored_time_ns < window_ns;
-  if (is_fresh) hold_until_ns_ = now_ns_ + window_ns;
+  // Without proof a request that no record tells of can still be on its way, for as long as the
+  // venue takes it. However old the newest record is: a quiet spell writes none, and the last order
+  // may have been sent the moment before the end. The last run was over by now, so no clock but
+  // ours is needed.
+  if (!recovered.is_stop_proven) {
+    const GatewayCapabilities capabilities = engine_.capabilities();
+    const int64_t window_ns = capabilities.submit_window_ns + capabilities.visibility_lag_ns;
+    hold_until_ns_ = now_ns_ + window_ns;
+    grace_until_ns_ += window_ns;
+  }
   // An order whose end is stored has all its fills stored. What can be missing belongs to orders
   // that are open in the store, or younger than the newest record.
   fills_since_ns_ = start_wall_ns_;
@@ -201,13 +204,20 @@ bool QuotingLoop::Core::IsVerifying() const {
 void QuotingLoop::Core::FinishFillsStep() {
   if (fills_since_cursor_.completed < reconcile_.fill_sync) return;
   constexpr int32_t kMaxRounds = 10;
-  const bool is_quiet = booked_count_ == reconcile_.booked_before_balances && unattributed_.empty();
+  // An order of which the venue told more fills than we have: the balances may contain them.
+  const bool is_fill_missing =
+      std::any_of(orders_.live().begin(), orders_.live().end(), [this](uint32_t position) {
+        const TrackedOrder& tracked = orders_.at(position);
+        return tracked.venue_filled > tracked.order.filled;
+      });
+  const bool is_waiting = is_fill_missing || !unattributed_.empty();
+  const bool is_quiet = booked_count_ == reconcile_.booked_before_balances && !is_waiting;
   if (!is_quiet) {
-    // Fills came in between, or wait for their order to be identified. The opening balances have to
-    // be exact; a later comparison can wait.
+    // Fills came in between, or are waited for, or wait for their order to be identified. The
+    // opening balances have to be exact; a later comparison can wait.
     if (!has_opening_balances_ || ++reconcile_.balance_rounds < kMaxRounds) {
       EnterStep(ReconcileStep::kBalances);
-      if (!unattributed_.empty()) reconcile_.next_try_at_ns += options_.reconcile_retry_ns;
+      if (is_waiting) reconcile_.next_try_at_ns += options_.reconcile_retry_ns;
       return;
     }
   } else if (!CompareWallets()) {
@@ -374,8 +384,8 @@ std::string QuotingLoop::Core::safety_problem() const {
 // --- stop with proof -----------------------------------------------------------------------------
 
 // Decide() cancels everything; here it is proven: nothing live in our table, open orders listed
-// twice without one of ours, a visibility lag apart, fills read after that, and every record handed
-// over.
+// twice without one of ours, a visibility lag apart and when nothing of the last run can arrive any
+// more, fills read after that, and every record handed over. The proof itself is the last record.
 int QuotingLoop::Core::RunStop() {
   if (!stop_.is_active || stop_.is_proven) return 0;
   if (orders_.live_count() > 0 || !strays_.empty() || !unattributed_.empty()) {
@@ -384,6 +394,7 @@ int QuotingLoop::Core::RunStop() {
     return 0;
   }
   if (stop_.request.value() != 0 || now_ns_ < stop_.next_try_at_ns) return 0;
+  if (now_ns_ < hold_until_ns_) return 0;
   if (stop_.empty_scans < 2) {
     if (!CanQuery()) return 0;
     const RequestId id = NextRequestId();
@@ -402,6 +413,7 @@ int QuotingLoop::Core::RunStop() {
   }
   if (fills_since_cursor_.completed < stop_.fill_sync) return 0;
   if (!records_.is_empty() || orders_.FirstDirty() != nullptr) return 0;
+  if (!engine_.RecordProvenStop()) return 0;  // no room: in a later turn
   stop_.is_proven = true;
   Log(LoopEventKind::kOperator, Severity::kInfo, "stopped", "no open order, all fills booked");
   return 1;

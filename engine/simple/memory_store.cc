@@ -40,6 +40,7 @@ absl::Status MemoryStore::Append(std::span<const StampedRecord> batch) {
     std::visit([this](const auto& record) { Apply(record); }, stamped.record);
     state_.stored_time_ns = std::max(state_.stored_time_ns, stamped.record_time_ns);
     state_.is_first_run = false;
+    state_.is_stop_proven = std::holds_alternative<StopRecord>(stamped.record);
     ++record_count_;
   }
   return absl::OkStatus();
@@ -70,6 +71,7 @@ absl::StatusOr<OrderNumberBlock> MemoryStore::ReserveOrderNumbers(uint64_t count
   HF_ASSERT(count > 0);
   const OrderNumberBlock block = {.first = next_order_number_, .end = next_order_number_ + count};
   next_order_number_ = block.end;
+  state_.is_stop_proven = false;
   return block;
 }
 

@@ -36,6 +36,7 @@ class MemoryStore final : public Store {
   void Apply(const MemoryRecord& record);
   void Apply(const LedgerRecord& record);
   void Apply(const RiskRecord& record);
+  void Apply(const StopRecord&) {}
   void PutOrder(const Order& order);
   void PutSlot(const Slot& slot);
   void PutTradeId(VenueTradeId trade_id);

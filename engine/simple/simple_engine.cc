@@ -164,6 +164,7 @@ bool SimpleEngine::Record(const LedgerRecord& record) {
   return queue_->Push(record);
 }
 bool SimpleEngine::Record(const RiskRecord& record) { return queue_->Push(record); }
+bool SimpleEngine::RecordProvenStop() { return queue_->Push(StopRecord()); }
 
 bool SimpleEngine::is_store_healthy() const {
   if (queue_ == nullptr || !queue_->is_healthy() || !queue_->IsKeepingUp()) return false;

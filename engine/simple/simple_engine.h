@@ -34,6 +34,9 @@ struct SimpleEngineOptions {
 //   - The store holds a prefix of the records, each whole. What came after it (at most what was
 //     queued) is found again by asking the venue: open orders by the account's tag, their slot by
 //     the client order id, fills by their trade id.
+//   - A run that did not stop with proof is known as such, so that the next one waits for what may
+//     still be on its way: the mark of a proven stop is off the disk before the first order is
+//     sent.
 //
 // While the store fails, Place() refuses (the last gate before the wire), Cancel() goes on, records
 // gather in the queue. It heals by itself.
@@ -91,6 +94,7 @@ class SimpleEngine final : public Engine {
   [[nodiscard]] bool Record(const MemoryRecord& record) override;
   [[nodiscard]] bool Record(const LedgerRecord& record) override;
   [[nodiscard]] bool Record(const RiskRecord& record) override;
+  [[nodiscard]] bool RecordProvenStop() override;
 
   bool is_store_healthy() const override;
   std::string store_problem() const override;

@@ -59,7 +59,10 @@ absl::Status LoadInfo(SqliteConnection& connection, RecoveredState& state) {
                       connection.QueryInt("SELECT record_count FROM store_info"));
   HF_ASSIGN_OR_RETURN(state.stored_time_ns,
                       connection.QueryInt("SELECT newest_record_time_ns FROM store_info"));
+  HF_ASSIGN_OR_RETURN(const int64_t is_stop_proven,
+                      connection.QueryInt("SELECT is_stop_proven FROM store_info"));
   state.is_first_run = record_count == 0;
+  state.is_stop_proven = is_stop_proven != 0;
   return absl::OkStatus();
 }
 

@@ -64,8 +64,8 @@ absl::Status WriteNewFile(const std::string& path, const StoreOptions& options,
   HF_ASSIGN_OR_RETURN(
       SqliteStatement insert,
       connection.Prepare("INSERT INTO store_info (id, venue, account, symbol, created_time_ns, "
-                         "next_order_number, record_count, newest_record_time_ns) "
-                         "VALUES (1, ?, ?, ?, ?, ?, 0, 0)"));
+                         "next_order_number, record_count, newest_record_time_ns, "
+                         "is_stop_proven) VALUES (1, ?, ?, ?, ?, ?, 0, 0, 1)"));
   HF_RETURN_IF_ERROR(insert.Run(std::string_view(options.venue_name),
                                 std::string_view(options.account_name),
                                 options.instrument.symbol.view(), clock.WallNs(),
@@ -107,18 +107,30 @@ absl::Status CheckVersion(SqliteConnection& connection, const std::string& path)
         absl::StrCat("store: written by a newer version: path=", path, " version=", version,
                      " known_version=", kStoreSchemaVersion, "; start the newer program"));
   }
-  if (version != kStoreSchemaVersion && version != kOldestSchemaVersion) {
+  if (version < kOldestSchemaVersion) {
     return Damaged(path, absl::StrCat("impossible version ", version));
   }
   return absl::OkStatus();
 }
 
-// Version 1 had no rest. CRASH: the old version whole, or the new one.
+// What a version needs to become the next one. Version 1 had no rest, version 2 did not say how a
+// run ended.
+absl::Status UpgradeFrom(SqliteConnection& connection, int64_t version) {
+  if (version == 1) return connection.Execute(std::string(kSlotRestTableSql));
+  return connection.Execute(
+      "ALTER TABLE store_info ADD COLUMN is_stop_proven INTEGER NOT NULL DEFAULT 0 "
+      "CHECK (is_stop_proven IN (0, 1))");
+}
+
+// CRASH: the old version whole, or the new one.
 absl::Status Upgrade(SqliteConnection& connection) {
   HF_ASSIGN_OR_RETURN(const int64_t version, connection.QueryInt("PRAGMA user_version"));
   if (version == kStoreSchemaVersion) return absl::OkStatus();
   HF_RETURN_IF_ERROR(connection.Begin());
-  absl::Status status = connection.Execute(std::string(kSlotRestTableSql));
+  absl::Status status;
+  for (int64_t from = version; from < kStoreSchemaVersion && status.ok(); ++from) {
+    status = UpgradeFrom(connection, from);
+  }
   if (status.ok()) {
     status = connection.Execute(absl::StrCat("PRAGMA user_version = ", kStoreSchemaVersion));
   }

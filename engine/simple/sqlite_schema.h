@@ -11,7 +11,7 @@ namespace holdfast {
 
 // The file format of SqliteStore: docs/store_format.md describes every table. The version is in
 // user_version, the mark that a file is one of ours in application_id.
-inline constexpr int64_t kStoreSchemaVersion = 2;
+inline constexpr int64_t kStoreSchemaVersion = 3;
 inline constexpr int64_t kOldestSchemaVersion = 1;          // brought up to date when it is opened
 inline constexpr int64_t kStoreApplicationId = 0x48464c44;  // "HFLD"
 

@@ -35,10 +35,10 @@ absl::StatusOr<std::string> CanonicalPath(const std::string& path) {
 
 constexpr std::string_view kUpdateInfo =
     "UPDATE store_info SET record_count = record_count + ?, "
-    "newest_record_time_ns = max(newest_record_time_ns, ?)";
+    "newest_record_time_ns = max(newest_record_time_ns, ?), is_stop_proven = ?";
 constexpr std::string_view kSelectRecordCount = "SELECT record_count FROM store_info";
 constexpr std::string_view kReserveNumbers =
-    "UPDATE store_info SET next_order_number = max(next_order_number, ?1) + ?2 "
+    "UPDATE store_info SET next_order_number = max(next_order_number, ?1) + ?2, is_stop_proven = 0 "
     "RETURNING next_order_number";
 
 }  // namespace
@@ -102,7 +102,9 @@ absl::Status SqliteStore::Session::WriteBatch(std::span<const StampedRecord> bat
     HF_RETURN_IF_ERROR(writer->Write(stamped.record));
     newest_time_ns = std::max(newest_time_ns, stamped.record_time_ns);
   }
-  return update_info.Run(static_cast<int64_t>(batch.size() - already_stored), newest_time_ns);
+  const bool is_stop = std::holds_alternative<StopRecord>(batch.back().record);
+  return update_info.Run(static_cast<int64_t>(batch.size() - already_stored), newest_time_ns,
+                         int64_t{is_stop});
 }
 
 SqliteStore::SqliteStore(const StoreOptions& options, const Clock& clock)

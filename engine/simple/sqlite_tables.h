@@ -4,7 +4,7 @@
 
 namespace holdfast {
 
-// Version 2 of the store's tables; docs/store_format.md explains units and rules. The CHECKs and
+// Version 3 of the store's tables; docs/store_format.md explains units and rules. The CHECKs and
 // triggers state again what the engine asserts: a row that breaks an invariant must not be stored,
 // whoever writes it.
 inline constexpr std::string_view kSlotRestTableSql = R"sql(
@@ -24,7 +24,8 @@ CREATE TABLE store_info (
   created_time_ns       INTEGER NOT NULL,
   next_order_number     INTEGER NOT NULL CHECK (next_order_number > 0),
   record_count          INTEGER NOT NULL CHECK (record_count >= 0),
-  newest_record_time_ns INTEGER NOT NULL
+  newest_record_time_ns INTEGER NOT NULL,
+  is_stop_proven        INTEGER NOT NULL DEFAULT 0 CHECK (is_stop_proven IN (0, 1))
 ) STRICT;
 
 CREATE TRIGGER counters_never_go_back BEFORE UPDATE ON store_info

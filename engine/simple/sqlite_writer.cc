@@ -136,6 +136,9 @@ absl::Status SqliteWriter::Write(const RiskRecord& record) {
                        record.reason.view());
 }
 
+// The store's own row says it: see SqliteStore::Session::WriteBatch().
+absl::Status SqliteWriter::Write(const StopRecord&) { return absl::OkStatus(); }
+
 absl::Status SqliteWriter::WriteOrder(const Order& order) {
   return put_order_.Run(Number(order.number), order.client_order_id.view(),
                         order.venue_order_id.value(), instrument_key_, StoreText(order.side),

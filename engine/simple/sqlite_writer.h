@@ -33,6 +33,7 @@ class SqliteWriter {
   absl::Status Write(const MemoryRecord& record);
   absl::Status Write(const LedgerRecord& record);
   absl::Status Write(const RiskRecord& record);
+  absl::Status Write(const StopRecord& record);
   absl::Status WriteOrder(const Order& order);
   absl::Status WriteFill(const FillRecord& record);
   absl::Status WriteSlot(const Slot& slot);

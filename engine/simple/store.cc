@@ -96,6 +96,7 @@ struct RecordValidator {
     return ValidateTransaction(record.transaction);
   }
   absl::Status operator()(const RiskRecord&) const { return absl::OkStatus(); }
+  absl::Status operator()(const StopRecord&) const { return absl::OkStatus(); }
 };
 
 absl::Status BadOption(const char* name, absl::string_view expected) {

@@ -14,9 +14,15 @@
 
 namespace holdfast {
 
+// The run has stopped with proof (Engine::RecordProvenStop()). Holds as long as it is the newest
+// record and no order number is reserved after it: either takes it back in its own transaction.
+// Holds for a new file too, which no run used; never for a new store in memory, whose process may
+// have had a predecessor.
+struct StopRecord {};
+
 // Every kind of change that a store keeps. Each value is stored whole or not at all.
-using StoreRecord =
-    std::variant<OrderRecord, FillRecord, SlotRecord, MemoryRecord, LedgerRecord, RiskRecord>;
+using StoreRecord = std::variant<OrderRecord, FillRecord, SlotRecord, MemoryRecord, LedgerRecord,
+                                 RiskRecord, StopRecord>;
 
 struct StampedRecord {
   int64_t record_time_ns = 0;  // our wall clock when the loop recorded it
@@ -76,7 +82,8 @@ class Store {
   //   kDataLoss                         the store is damaged
   virtual absl::Status Append(std::span<const StampedRecord> batch) = 0;
 
-  // Numbers never handed out before, by this or any earlier run. On OK the reservation is durable.
+  // Numbers never handed out before, by this or any earlier run. On OK the reservation is durable,
+  // and so is that the last stop is proven no more: whatever is sent is sent under such a number.
   // CRASH: numbers of the block may be lost, never reused. REQUIRES: count > 0.
   virtual absl::StatusOr<OrderNumberBlock> ReserveOrderNumbers(uint64_t count) = 0;
 

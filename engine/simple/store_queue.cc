@@ -270,6 +270,9 @@ StampedRecord StoreQueue::UnpackAny(std::span<const std::byte> bytes) {
     case Kind::kRisk:
       stamped.record = Unpack<RiskRecord>(bytes);
       break;
+    case Kind::kStop:
+      stamped.record = Unpack<StopRecord>(bytes);
+      break;
   }
   return stamped;
 }

@@ -101,7 +101,7 @@ class StoreQueue final : public Turn {
   Waker& waker() { return waker_; }
 
  private:
-  enum class Kind : uint64_t { kOrder, kFill, kSlot, kMemory, kLedger, kRisk };
+  enum class Kind : uint64_t { kOrder, kFill, kSlot, kMemory, kLedger, kRisk, kStop };
   struct Header {
     Kind kind;
     int64_t record_time_ns;
@@ -170,6 +170,7 @@ constexpr StoreQueue::Kind StoreQueue::KindOf() {
   if constexpr (std::is_same_v<Record, MemoryRecord>) return Kind::kMemory;
   if constexpr (std::is_same_v<Record, LedgerRecord>) return Kind::kLedger;
   if constexpr (std::is_same_v<Record, RiskRecord>) return Kind::kRisk;
+  if constexpr (std::is_same_v<Record, StopRecord>) return Kind::kStop;
 }
 
 template <typename Record>

@@ -2,44 +2,10 @@
 // turns with market moves, placements, fills, cancels, rejects and unknown orders. The fakes here
 // use fixed storage; a counter that is armed only inside RunOnce() would miss nothing either way.
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <new>
 
+#include "count_allocations.h"
 #include "engine/base/prng.h"
 #include "fake_venue.h"
-
-namespace {
-thread_local bool is_counting = false;
-thread_local int64_t allocation_count = 0;
-
-void* CountedAllocate(std::size_t size) {
-  if (is_counting) ++allocation_count;
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-}  // namespace
-
-void* operator new(std::size_t size) { return CountedAllocate(size); }
-void* operator new[](std::size_t size) { return CountedAllocate(size); }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  if (is_counting) ++allocation_count;
-  return std::malloc(size == 0 ? 1 : size);
-}
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
-  if (is_counting) ++allocation_count;
-  return std::malloc(size == 0 ? 1 : size);
-}
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  if (is_counting) ++allocation_count;
-  const auto align = static_cast<std::size_t>(alignment);
-  return std::aligned_alloc(align, (size + align - 1) / align * align);
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace holdfast::testing {
 namespace {
@@ -47,8 +13,8 @@ namespace {
 // Counts what the loop allocates and not what the fakes behind its ports do.
 class Uncounted {
  public:
-  Uncounted() : was_counting_(is_counting) { is_counting = false; }
-  ~Uncounted() { is_counting = was_counting_; }
+  Uncounted() : was_counting_(is_counting_allocations) { is_counting_allocations = false; }
+  ~Uncounted() { is_counting_allocations = was_counting_; }
 
  private:
   bool was_counting_;
@@ -154,9 +120,9 @@ class UncountedFeed final : public MarketFeed {
     explicit Forwarder(MarketSink& target) : sink(target) {}
     void OnDepthSnapshot(const DepthSnapshot& snapshot) override { sink.OnDepthSnapshot(snapshot); }
     void OnDepthUpdate(const DepthUpdate& update) override {
-      is_counting = true;
+      is_counting_allocations = true;
       sink.OnDepthUpdate(update);
-      is_counting = false;
+      is_counting_allocations = false;
     }
     void OnBookTop(const BookTop& top) override { sink.OnBookTop(top); }
     void OnPublicTrade(const PublicTrade& trade) override { sink.OnPublicTrade(trade); }
@@ -250,9 +216,9 @@ TEST_CASE("loop: allocates nothing over thousands of turns of everything", "[quo
         }
         break;
     }
-    if (turn > 100) is_counting = true;
+    if (turn > 100) is_counting_allocations = true;
     loop.RunOnce();
-    is_counting = false;
+    is_counting_allocations = false;
     // The fake venue's memory, not the loop's.
     if (turn % 100 == 0) {
       std::erase_if(engine.orders, [](const auto& entry) { return !entry.second.is_open(); });

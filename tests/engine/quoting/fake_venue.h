@@ -86,6 +86,7 @@ class FakeEngine final : public Engine {
   std::vector<LedgerRecord> ledger_records;
   std::vector<MemoryRecord> memory_records;
   std::vector<RiskRecord> risk_records;
+  int proven_stop_count = 0;
   uint64_t next_number = 1;
   int64_t next_trade_id = 1000;
   int64_t next_venue_id = 1;
@@ -318,6 +319,10 @@ class FakeEngine final : public Engine {
   bool Record(const MemoryRecord& record) override { return Keep(memory_records, record); }
   bool Record(const LedgerRecord& record) override { return Keep(ledger_records, record); }
   bool Record(const RiskRecord& record) override { return Keep(risk_records, record); }
+  bool RecordProvenStop() override {
+    if (takes_records) ++proven_stop_count;
+    return takes_records;
+  }
   bool is_store_healthy() const override { return is_healthy; }
   std::string store_problem() const override {
     ++store_problem_count;
@@ -556,7 +561,11 @@ class World {
     HF_ASSERT(loop->Start().ok());
   }
 
-  static RecoveredState FirstRun() { return RecoveredState(); }
+  static RecoveredState FirstRun() {
+    RecoveredState recovered;
+    recovered.is_stop_proven = true;  // the wait without it has tests of its own
+    return recovered;
+  }
 
   // Connects the feed, brings a book, lets the loop reconcile.
   void Begin() {
@@ -671,6 +680,7 @@ inline PlaceIntent IntentOf(const Order& order) {
 inline RecoveredState SecondRun() {
   RecoveredState recovered;
   recovered.is_first_run = false;
+  recovered.is_stop_proven = true;
   recovered.stored_time_ns = ManualClock().WallNs() - 60 * kNanosPerSecond;
   for (const auto& [asset, amount] : {std::pair("BTC", 10), std::pair("USDT", 1'000'000)}) {
     const auto status = recovered.ledger.Apply(

@@ -80,7 +80,7 @@ TEST_CASE("loop: once stopped it asks for no further turn", "[quoting]") {
 
 TEST_CASE("loop: opening balances are booked as such after a run that stored something else",
           "[quoting][R7]") {
-  RecoveredState recovered;
+  RecoveredState recovered = World::FirstRun();
   recovered.is_first_run = false;  // a pause was recorded, the opening balances were not
   World world(recovered);
   world.Begin();

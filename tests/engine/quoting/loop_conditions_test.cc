@@ -192,7 +192,7 @@ TEST_CASE("risk mode: a fall cancels all buys and pauses entries, and clears wit
 }
 
 TEST_CASE("risk mode: survives a restart", "[quoting][X2]") {
-  RecoveredState recovered;
+  RecoveredState recovered = World::FirstRun();
   recovered.risk.is_risk_mode_active = true;
   World world(recovered);
   world.strategy.wanted = {Want(BuyKey(1), World::kMid - 1000, 100)};
@@ -217,7 +217,7 @@ TEST_CASE("operator: pause cancels, survives a restart, and resume quotes again"
   const StatusSnapshot status = world.Status();
   CHECK(status.health[static_cast<size_t>(HealthFlag::kOperator)].reason == "news at two");
 
-  RecoveredState recovered;
+  RecoveredState recovered = World::FirstRun();
   recovered.risk = world.engine.risk_records.back();
   World second(recovered);
   second.strategy.wanted = world.strategy.wanted;
@@ -373,7 +373,7 @@ TEST_CASE("breaker: failures in a row stop placements for a while, also across a
   CHECK(world.Status().health[static_cast<size_t>(HealthFlag::kVenueBreaker)].is_ok == false);
   REQUIRE(world.engine.risk_records.back().breaker_open_until_ns > world.clock.WallNs());
 
-  RecoveredState recovered;
+  RecoveredState recovered = World::FirstRun();
   recovered.risk = world.engine.risk_records.back();
   World second(recovered, limits);
   second.strategy.wanted = world.strategy.wanted;

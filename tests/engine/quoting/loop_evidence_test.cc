@@ -259,25 +259,6 @@ TEST_CASE("dark: a fill of an order whose record was lost finds its slot", "[quo
   CHECK(world.strategy.last_slots[0].held.lots() == 100);
 }
 
-TEST_CASE("dark: nothing is placed while a request of the last run can still arrive",
-          "[quoting][D3]") {
-  RecoveredState recovered = SecondRun();
-  recovered.stored_time_ns = ManualClock().WallNs() - kNanosPerSecond;
-  World probe;
-  World world(recovered);
-  world.engine.next_number = 100;
-  world.strategy.wanted = {Want(BuyKey(1), World::kMid - 1000, 100)};
-  world.Begin();
-  world.Pass(4 * kNanosPerSecond);
-  CHECK(world.engine.placed.empty());
-  world.engine.AddOrder(IntentOf(StoredOrder(probe, 7, BuyKey(1), World::kMid - 1000, 100)));
-  world.Pass(3 * kNanosPerSecond);
-  CHECK(world.loop->phase() == LoopPhase::kQuoting);
-  CHECK(world.counters().orders_adopted == 1);
-  CHECK(world.engine.open_count() == 1);
-  CHECK(world.engine.placed.empty());
-}
-
 TEST_CASE("dark: an order in flight is final only by the venue's own clock", "[quoting][D3]") {
   RecoveredState recovered = SecondRun();
   World probe;

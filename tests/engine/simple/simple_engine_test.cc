@@ -199,9 +199,7 @@ TEST_CASE("simple engine: every kind of record arrives whole, in order, with its
   for (int i = 0; i < 400; ++i) {
     const StampedRecord stamped = maker.Next();
     bench.clock.AdvanceTo(std::max(bench.clock.WallNs(), stamped.record_time_ns));
-    const bool is_taken = std::visit(
-        [&bench](const auto& record) { return bench.engine->Record(record); }, stamped.record);
-    REQUIRE(is_taken);
+    REQUIRE(RecordAny(*bench.engine, stamped.record));
     if (i % 7 == 0) bench.Turn();
   }
   REQUIRE(bench.engine->Close().ok());
@@ -336,6 +334,60 @@ TEST_CASE("simple engine: close says how much could not be stored and why", "[si
   CHECK(absl::IsUnavailable(closed));
   CHECK_THAT(std::string(closed.message()), Contains("count=5"));
   CHECK_THAT(std::string(closed.message()), Contains("disk full"));
+}
+
+// The mark of a proven stop, as the next run finds it.
+TEST_CASE("simple engine: a proven stop is known to the next run, and to that one only",
+          "[simple][engine][restart]") {
+  EngineBench bench;
+  REQUIRE_FALSE(bench.engine->Open()->is_stop_proven);
+  REQUIRE(bench.engine->Record(OrderRecord{MakeOrder(1, OrderState::kCanceled)}));
+  REQUIRE(bench.engine->RecordProvenStop());
+  REQUIRE(bench.engine->Close().ok());
+  CHECK(std::holds_alternative<StopRecord>(bench.store->records().back().record));
+  CHECK(bench.engine->Open()->is_stop_proven);
+  // Before a number can be given out the mark is off, whatever is recorded later.
+  REQUIRE(bench.store->Close().ok());
+  CHECK_FALSE(bench.store->Open()->is_stop_proven);
+}
+
+TEST_CASE("simple engine: a close alone proves nothing", "[simple][engine][restart]") {
+  EngineBench bench;
+  REQUIRE(bench.engine->Open().ok());
+  REQUIRE(bench.engine->Record(OrderRecord{MakeOrder(1)}));
+  REQUIRE(bench.engine->Close().ok());
+  CHECK_FALSE(bench.engine->Open()->is_stop_proven);
+}
+
+TEST_CASE("simple engine: a proof that cannot be stored is no proof", "[simple][engine][restart]") {
+  EngineBench bench;
+  REQUIRE(bench.engine->Open().ok());
+  bench.store->mode = Mode::kDiskFull;
+  REQUIRE(bench.engine->RecordProvenStop());
+  CHECK(absl::IsUnavailable(bench.engine->Close()));
+  bench.store->mode = Mode::kWork;
+  CHECK_FALSE(bench.engine->Open()->is_stop_proven);
+}
+
+TEST_CASE("simple engine: the mark stays while the disk lets nothing be sent",
+          "[simple][engine][restart]") {
+  EngineBench bench;
+  REQUIRE(bench.engine->Open().ok());
+  REQUIRE(bench.engine->RecordProvenStop());
+  REQUIRE(bench.engine->Close().ok());
+  bench.store->mode = Mode::kDiskFull;
+  REQUIRE(bench.engine->Open()->is_stop_proven);
+  CHECK_FALSE(bench.engine->NextOrderNumber().has_value());
+  bench.Turn();
+  CHECK_FALSE(bench.engine->NextOrderNumber().has_value());
+  REQUIRE(bench.store->Close().ok());
+  CHECK(bench.store->Open()->is_stop_proven);  // killed here: nothing was sent
+  bench.store->mode = Mode::kWork;
+  bench.clock.Advance(kNanosPerSecond);
+  bench.Turn();
+  CHECK(bench.engine->NextOrderNumber().has_value());
+  REQUIRE(bench.store->Close().ok());
+  CHECK_FALSE(bench.store->Open()->is_stop_proven);
 }
 
 TEST_CASE("simple engine: the store is tidied up between records", "[simple][engine]") {

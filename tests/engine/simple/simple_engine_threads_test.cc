@@ -3,40 +3,14 @@
 // heals. How: real threads under ThreadSanitizer, a counted operator new, and the recovered state
 // compared with a model.
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <new>
 #include <thread>
 
+#include "count_allocations.h"
 #include "engine/simple/simple_engine.h"
 #include "engine/simple/sqlite_store.h"
 #include "tests/engine/simple/fake_gateway.h"
 #include "tests/engine/simple/scripted_store.h"
 #include "tests/engine/simple/store_testing.h"
-
-namespace {
-
-thread_local int64_t allocation_count = 0;
-
-}  // namespace
-
-void* operator new(size_t size) {
-  ++allocation_count;
-  void* memory = std::malloc(size);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-void* operator new[](size_t size) { return operator new(size); }
-void* operator new(size_t size, const std::nothrow_t&) noexcept {
-  ++allocation_count;
-  return std::malloc(size);
-}
-void* operator new[](size_t size, const std::nothrow_t& tag) noexcept {
-  return operator new(size, tag);
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
 
 namespace holdfast::testing {
 namespace {
@@ -61,8 +35,7 @@ bool WaitFor(Condition condition) {
 }
 
 bool Push(SimpleEngine& engine, const StampedRecord& stamped) {
-  return std::visit([&engine](const auto& record) { return engine.Record(record); },
-                    stamped.record);
+  return RecordAny(engine, stamped.record);
 }
 
 PlaceIntent Intent(OrderNumber number) {

@@ -151,10 +151,55 @@ TEST_CASE("sqlite store: a newer version is refused", "[simple][sqlite]") {
   CHECK_THAT(std::string(refused.message()), Contains("newer version"));
 }
 
+TEST_CASE("sqlite store: a file of the second version does not say how its run ended",
+          "[simple][sqlite][restart]") {
+  DiskBench bench;
+  bench.Fill(5);
+  const std::string before = bench.OpenAndDescribe();
+  REQUIRE(bench
+              .Sql("ALTER TABLE store_info DROP COLUMN is_stop_proven; "
+                   "PRAGMA user_version = 2")
+              .ok());
+  SqliteStore store(bench.options, bench.clock);
+  const absl::StatusOr<RecoveredState> state = store.Open();
+  INFO(state.status());
+  REQUIRE(state.ok());
+  CHECK_FALSE(state->is_stop_proven);
+  CHECK(Describe(*state) == before);
+  REQUIRE(store.Close().ok());
+  CHECK(bench.SqlInt("PRAGMA user_version") == kStoreSchemaVersion);
+}
+
+TEST_CASE("sqlite store: a proof that failed once is stored with its batch, not before",
+          "[simple][sqlite][fault][restart]") {
+  FaultyVfs& vfs = FaultyVfs::Instance();
+  for (int64_t after = 0; after < 12; ++after) {
+    DiskBench bench;
+    bench.options.sqlite_vfs = FaultyVfs::kName;
+    SqliteStore store(bench.options, bench.clock);
+    REQUIRE(store.Open().ok());
+    const std::vector<StampedRecord> batch = {{1, OrderRecord{MakeOrder(1)}}, {2, StopRecord()}};
+    vfs.Break(FaultyVfs::Fault::kSyncError, after);
+    const bool is_stored = store.Append(batch).ok();
+    if (!is_stored)
+      CHECK(bench.SqlInt("SELECT record_count = 0 OR is_stop_proven FROM store_info"));
+    vfs.Heal();
+    if (!is_stored) REQUIRE(store.Append(batch).ok());
+    CHECK(store.record_count() == 2);
+    CHECK(bench.SqlInt("SELECT is_stop_proven FROM store_info") == 1);
+    REQUIRE(store.ReserveOrderNumbers(1).ok());
+    CHECK(bench.SqlInt("SELECT is_stop_proven FROM store_info") == 0);
+    REQUIRE(store.Close().ok());
+  }
+}
+
 TEST_CASE("sqlite store: a file of the first version is brought up to date", "[simple][sqlite]") {
   DiskBench bench;
   bench.Fill(5);
-  REQUIRE(bench.Sql("DROP TABLE slot_rest; PRAGMA user_version = 1").ok());
+  REQUIRE(bench
+              .Sql("DROP TABLE slot_rest; ALTER TABLE store_info DROP COLUMN is_stop_proven; "
+                   "PRAGMA user_version = 1")
+              .ok());
   {
     SqliteStore store(bench.options, bench.clock);
     const auto recovered = store.Open();

@@ -67,6 +67,29 @@ TEST_CASE("store: a new one is empty and says that this is the first run", "[sim
   CHECK(bench.store().record_count() == 0);
 }
 
+TEST_CASE("store: a stop is proven while nothing is recorded or reserved behind it",
+          "[simple][store][restart]") {
+  const StoreKind kind = EachKind();
+  StoreUnderTest bench(kind);
+  // Nobody used a new file; a store in memory does not know what process was before this one.
+  CHECK(bench.Open().is_stop_proven == (kind == StoreKind::kSqlite));
+  REQUIRE(bench.store().ReserveOrderNumbers(1).ok());
+  CHECK_FALSE(bench.Reopen().is_stop_proven);
+  REQUIRE(bench.Append(StopRecord()).ok());
+  CHECK(bench.Reopen().is_stop_proven);
+  CHECK(bench.Reopen().is_stop_proven);  // opening alone sends nothing
+  SECTION("an order number is reserved") { REQUIRE(bench.store().ReserveOrderNumbers(1).ok()); }
+  SECTION("something is recorded") { REQUIRE(bench.Append(OrderRecord{MakeOrder(1)}).ok()); }
+  SECTION("in one batch with the stop, behind it") {
+    const std::vector<StampedRecord> batch = {{1, StopRecord()}, {1, RiskRecord()}};
+    REQUIRE(bench.store().Append(batch).ok());
+  }
+  CHECK_FALSE(bench.Reopen().is_stop_proven);
+  const std::vector<StampedRecord> batch = {{1, RiskRecord()}, {1, StopRecord()}};
+  REQUIRE(bench.store().Append(batch).ok());
+  CHECK(bench.Reopen().is_stop_proven);
+}
+
 TEST_CASE("store: an order comes back with every field", "[simple][store]") {
   StoreUnderTest bench(EachKind());
   bench.Open();

@@ -231,7 +231,7 @@ StoreRecord RecordMaker::MakeSlot() {
 }
 
 StoreRecord RecordMaker::MakeRare() {
-  switch (prng_.Below(3)) {
+  switch (prng_.Below(4)) {
     case 0:
       return MemoryRecord{
           .instrument = instrument_.id,
@@ -243,6 +243,8 @@ StoreRecord RecordMaker::MakeRare() {
           prng_.Chance(1, 2) ? LedgerCause::kTransfer : LedgerCause::kAdjustment,
           instrument_.quote_asset, Decimal::FromUnits(prng_.Between(-1'000'000, 1'000'000)),
           "because", now_ns_)};
+    case 2:
+      return StopRecord{};
     default:
       return RiskRecord{.is_risk_mode_active = prng_.Chance(1, 2),
                         .is_paused = prng_.Chance(1, 2),
@@ -251,6 +253,18 @@ StoreRecord RecordMaker::MakeRare() {
                         .breaker_open_until_ns = prng_.Between(0, 5),
                         .reason = InlineString<64>("trigger price")};
   }
+}
+
+bool RecordAny(Engine& engine, const StoreRecord& record) {
+  if (std::holds_alternative<StopRecord>(record)) return engine.RecordProvenStop();
+  return std::visit(
+      [&engine]<typename Kind>(const Kind& kind) {
+        if constexpr (std::is_same_v<Kind, StopRecord>)
+          return false;
+        else
+          return engine.Record(kind);
+      },
+      record);
 }
 
 std::string DescribePrefix(uint64_t seed, uint64_t count) {

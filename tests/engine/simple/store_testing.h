@@ -55,6 +55,9 @@ class RecordMaker {
   Position position_;
 };
 
+// Records through the engine what the loop would record.
+[[nodiscard]] bool RecordAny(Engine& engine, const StoreRecord& record);
+
 // What a store holds after the first `count` records of RecordMaker(seed), as text.
 std::string DescribePrefix(uint64_t seed, uint64_t count);
 

@@ -81,6 +81,7 @@ BEGIN
                       ELSE clock_timestamp() END,
     heartbeat_at = clock_timestamp(),
     lease_expires_at = clock_timestamp() + lease
+  -- Another's lease that ended, or its own that runs.
   WHERE (e.lease_expires_at <= clock_timestamp()) = (e.incarnation <> excluded.incarnation)
   RETURNING e.epoch INTO new_epoch;
 
@@ -162,6 +163,9 @@ $body$;
 -- raised: the lease runs, this is the batch after the last durable one, and each workflow is
 -- PENDING and owned by its token. Workflow rows are locked in the order of their ids, so that
 -- batches do not deadlock; a workflow may be named more than once.
+-- Rows are found by their keys and by nothing else. Left alone, the planner reads all of a table,
+-- or of its PENDING rows, that was small when it was analyzed, keeps such a plan for the life of
+-- the session, and plans anew for each short list of fences, which costs as much as the rest.
 CREATE FUNCTION holdfast.begin_batch(
   executor_id  text,
   incarnation  uuid,
@@ -170,13 +174,14 @@ CREATE FUNCTION holdfast.begin_batch(
   workflow_ids text[],
   owner_tokens text[]
 ) RETURNS void
-LANGUAGE plpgsql AS $body$
+LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $body$
 #variable_conflict use_column
 DECLARE
-  fence_count integer := cardinality(begin_batch.workflow_ids);
-  held_count  integer;
+  fence_count    integer := cardinality(begin_batch.workflow_ids);
+  held_count     integer;
   found_sequence bigint;
-  lost        json;
+  lost           json;
 BEGIN
   UPDATE holdfast.journal_writers AS w SET sequence = begin_batch.sequence
   WHERE w.executor_id = begin_batch.executor_id
@@ -206,11 +211,15 @@ BEGIN
   END IF;
 
   IF fence_count > 0 THEN
-    PERFORM FROM unnest(begin_batch.workflow_ids, begin_batch.owner_tokens) AS f (id, token)
-      JOIN dbos.workflow_status AS s ON s.workflow_uuid = f.id
-    WHERE s.owner_xid = f.token AND s.status = 'PENDING'
-    ORDER BY s.workflow_uuid
-    FOR NO KEY UPDATE OF s;
+    PERFORM FROM (
+        SELECT f.id, f.token
+        FROM unnest(begin_batch.workflow_ids, begin_batch.owner_tokens) AS f (id, token)
+        ORDER BY f.id COLLATE "C") AS f
+      CROSS JOIN LATERAL (
+        SELECT s.owner_xid, s.status FROM dbos.workflow_status AS s
+        WHERE s.workflow_uuid = f.id OFFSET 0  -- keeps the conditions below out of here
+        FOR NO KEY UPDATE) AS s
+    WHERE s.owner_xid = f.token AND s.status = 'PENDING';
     GET DIAGNOSTICS held_count = ROW_COUNT;
     IF held_count <> fence_count THEN
       SELECT json_agg(json_build_object('workflow_id', f.id, 'owner_token', f.token)) INTO lost

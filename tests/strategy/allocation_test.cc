@@ -1,40 +1,15 @@
 // Proves that deciding never allocates: operator new is counted in this executable.
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <new>
 #include <vector>
 
+#include "count_allocations.h"
 #include "scenario.h"
 #include "strategy/layered.h"
 
-namespace {
-
-int64_t allocation_count = 0;
-
-void* CountedAllocation(std::size_t size) {
-  ++allocation_count;
-  void* const memory = std::malloc(size == 0 ? 1 : size);
-  if (memory == nullptr) std::abort();
-  return memory;
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return CountedAllocation(size); }
-void* operator new[](std::size_t size) { return CountedAllocation(size); }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  return CountedAllocation(size);
-}
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
-  return CountedAllocation(size);
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
-
 namespace holdfast {
+
+using testing::allocation_count;
 
 TEST_CASE("strategy: deciding never allocates", "[strategy][allocation]") {
   Prng prng(77);

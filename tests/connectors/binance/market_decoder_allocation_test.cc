@@ -2,41 +2,16 @@
 // executable.
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <new>
 #include <string>
 
 #include "connectors/binance/market_decoder.h"
+#include "count_allocations.h"
 #include "engine/market/instrument.h"
-
-namespace {
-
-int64_t allocation_count = 0;
-
-void* CountedAllocation(std::size_t size) {
-  ++allocation_count;
-  void* const memory = std::malloc(size == 0 ? 1 : size);
-  if (memory == nullptr) std::abort();
-  return memory;
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return CountedAllocation(size); }
-void* operator new[](std::size_t size) { return CountedAllocation(size); }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  return CountedAllocation(size);
-}
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
-  return CountedAllocation(size);
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace holdfast {
 namespace {
+
+using testing::allocation_count;
 
 TEST_CASE("market decoder: the first frame of any size allocates nothing on either path",
           "[binance][market]") {

@@ -181,6 +181,7 @@ TEST_CASE("loop: allocates nothing over thousands of turns of everything", "[quo
   feed.messages.push_back(message);
   Prng prng(7);
   int64_t bid = World::kMid - 50;
+  is_counting_allocations = false;
   allocation_count = 0;
   for (int turn = 0; turn < 20'000; ++turn) {
     clock.Advance(10 * kNanosPerMilli);

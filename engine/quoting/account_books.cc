@@ -38,34 +38,36 @@ AccountBooks::AccountBooks(const Instrument& instrument, const RecoveredState& r
 
 void AccountBooks::BookOwn(const Fill& fill, SlotKey slot_key, Booked& booked) {
   HF_ASSERT(!IsBooked(fill.trade_id));
+  booked.record.transaction = MakeFillTransaction(instrument_, fill);
+  booked.ledger_status = ledger_.Apply(booked.record.transaction);
+  if (!booked.ledger_status.ok()) return;
   trades_.Insert(fill.trade_id);
   position_.Apply(instrument_, fill);
   booked.slot_result = slots_.OnFill(slot_key, instrument_, fill);
   booked.record.fill = fill;
   booked.record.order.reset();
   booked.record.slot = booked.slot_result.slot;
-  booked.record.transaction = MakeFillTransaction(instrument_, fill);
   booked.record.slot_rest = slots_.rest();
   booked.record.instrument = instrument_.id;
   booked.record.position = position_;
-  booked.ledger_status = ledger_.Apply(booked.record.transaction);
   volume_ += instrument_.NotionalOf(fill.price, fill.quantity);
   Remember(fill);
 }
 
 void AccountBooks::BookForeign(const Fill& fill, Booked& booked) {
   HF_ASSERT(!IsBooked(fill.trade_id));
+  booked.record.transaction = MakeFillTransaction(instrument_, fill);
+  booked.record.transaction.reason = InlineString<64>("fill of an order that is not ours");
+  booked.ledger_status = ledger_.Apply(booked.record.transaction);
+  if (!booked.ledger_status.ok()) return;
   trades_.Insert(fill.trade_id);
   booked.slot_result = {};
   booked.record.fill = fill;
   booked.record.order.reset();
   booked.record.slot.reset();
-  booked.record.transaction = MakeFillTransaction(instrument_, fill);
-  booked.record.transaction.reason = InlineString<64>("fill of an order that is not ours");
   booked.record.slot_rest = slots_.rest();
   booked.record.instrument = instrument_.id;
   booked.record.position = position_;
-  booked.ledger_status = ledger_.Apply(booked.record.transaction);
 }
 
 absl::Status AccountBooks::BookWallet(const LedgerTransaction& transaction) {
@@ -87,8 +89,7 @@ void AccountBooks::OnBalance(const BalanceReport& report) {
     seen_in_list_[i] = balance_list_;
     return;
   }
-  const bool is_needed = IsNeeded(report.asset);
-  if (!is_needed && balances_.size() >= kMaxOtherBalances) return;
+  if (!IsNeeded(report.asset) && AssetCount() >= kMaxOtherBalances) return;
   if (balances_.full()) return;  // the ledger could not book it either
   seen_in_list_[balances_.size()] = balance_list_;
   balances_.push_back({.asset = report.asset, .free = report.free, .locked = report.locked});
@@ -123,6 +124,15 @@ bool AccountBooks::IsNeeded(AssetCode asset) const {
   if (asset == instrument_.base_asset || asset == instrument_.quote_asset) return true;
   const auto assets = ledger_.assets();
   return std::find(assets.begin(), assets.end(), asset) != assets.end();
+}
+
+size_t AccountBooks::AssetCount() const {
+  const auto assets = ledger_.assets();
+  return assets.size() +
+         static_cast<size_t>(std::count_if(
+             balances_.begin(), balances_.end(), [&assets](const AssetBalance& balance) {
+               return std::find(assets.begin(), assets.end(), balance.asset) == assets.end();
+             }));
 }
 
 void AccountBooks::Remember(const Fill& fill) {

@@ -28,7 +28,7 @@ class AccountBooks {
 
   // Books a fill of an order of ours. `slot_key` is nullopt when the order has none. The record is
   // complete except for `order`. Errors: kResourceExhausted = the ledger has no room for another
-  // asset (the position moved, the ledger did not: quoting must stop).
+  // asset: nothing of the fill is booked and there is no record; quoting must stop.
   // REQUIRES: !IsBooked(fill.trade_id).
   struct Booked {
     FillRecord record;
@@ -78,6 +78,7 @@ class AccountBooks {
  private:
   void Remember(const Fill& fill);
   bool IsNeeded(AssetCode asset) const;
+  size_t AssetCount() const;  // known to the ledger or listed
 
   Instrument instrument_;
   Ledger ledger_;
@@ -87,7 +88,8 @@ class AccountBooks {
   Notional volume_;
   Notional start_realized_pnl_;
   StaticVector<AssetAmount, StatusSnapshot::kAssetCount> fees_;
-  // Of the assets that we have nothing to do with, so many are shown and compared at most.
+  // Assets that we have nothing to do with are shown and compared while there are no more than so
+  // many in all: fees in an asset that was never seen before still find room in the ledger.
   static constexpr size_t kMaxOtherBalances = Ledger::kMaxAssets - 8;
   StaticVector<AssetBalance, Ledger::kMaxAssets> balances_;
   std::array<uint64_t, Ledger::kMaxAssets> seen_in_list_ = {};  // of each balance

@@ -235,6 +235,7 @@ class QuotingLoop::Core final : public VenueEventSink {
   void ApplyFillToOrder(TrackedOrder& tracked, const Fill& fill);
   void BookForeignFill(const Fill& fill);
   void AfterBooking(const AccountBooks::Booked& booked);
+  void OnLedgerFull(AssetCode asset);
   void RetryUnattributed();
   int AskForOwners();
   void OnOwnerQueryEnded(RequestId request, bool is_ok);

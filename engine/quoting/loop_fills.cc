@@ -151,10 +151,14 @@ void QuotingLoop::Core::BookOwnFill(TrackedOrder* tracked, SlotKey key, const Fi
     LogOrder(LoopEventKind::kIllegalTransition, Severity::kAlert, tracked->order, "fill_side",
              tracked->order.state);
   }
-  const bool is_late = tracked == nullptr || IsFinal(tracked->order.state);
-  if (is_late) ++counters_.late_fills;
   AccountBooks::Booked booked;
   books_.BookOwn(fill, key, booked);
+  if (!booked.ledger_status.ok()) {
+    OnLedgerFull(fill.fee_asset);
+    return;
+  }
+  const bool is_late = tracked == nullptr || IsFinal(tracked->order.state);
+  if (is_late) ++counters_.late_fills;
   if (!booked.slot_result.is_legal) ++counters_.illegal_transitions;
   if (tracked != nullptr) {
     ApplyFillToOrder(*tracked, fill);
@@ -211,6 +215,10 @@ void QuotingLoop::Core::ApplyFillToOrder(TrackedOrder& tracked, const Fill& fill
 void QuotingLoop::Core::BookForeignFill(const Fill& fill) {
   AccountBooks::Booked booked;
   books_.BookForeign(fill, booked);
+  if (!booked.ledger_status.ok()) {
+    OnLedgerFull(fill.fee_asset);
+    return;
+  }
   records_.Push(booked.record);
   ++counters_.foreign_fills;
   AfterBooking(booked);
@@ -233,10 +241,19 @@ void QuotingLoop::Core::AfterBooking(const AccountBooks::Booked& booked) {
   if (booked.record.fill.receive_time_ns != 0) {
     Record(LatencyStage::kFillToBooked, clock_.WallNs() - booked.record.fill.receive_time_ns);
   }
-  if (booked.ledger_status.ok()) return;
+}
+
+// What cannot be booked whole is not booked at all, and not stored: a store with more assets than
+// fit in a ledger could not be loaded again. The order stays open in the store, so that the next
+// run asks for the fill.
+void QuotingLoop::Core::OnLedgerFull(AssetCode asset) {
+  if (is_ledger_complete_) {
+    Log(LoopEventKind::kStore, Severity::kAlert, "ledger_full",
+        "no room for another asset: not booked, quoting stops; start with an empty store");
+    Log(LoopEventKind::kStore, Severity::kAlert, "ledger_full_asset", asset.view());
+  }
   is_ledger_complete_ = false;
-  Log(LoopEventKind::kFill, Severity::kAlert, "ledger_full",
-      "more assets than the ledger can hold: quoting stops");
+  needs_decision_ = true;
 }
 
 // --- fills that are missing ----------------------------------------------------------------------

@@ -220,14 +220,15 @@ void QuotingLoop::Core::FinishFillsStep() {
       if (is_waiting) reconcile_.next_try_at_ns += options_.reconcile_retry_ns;
       return;
     }
-  } else if (!CompareWallets()) {
+  } else if (is_ledger_complete_ && !CompareWallets()) {
     EnterStep(ReconcileStep::kBalances);
     return;
   }
   FinishReconcile();
 }
 
-// False when there was no room to record all of it now; nothing was booked then.
+// False when there was no room to record all of it now; nothing was booked then. Not while a fill
+// could not be booked: it is no unexplained difference.
 bool QuotingLoop::Core::CompareWallets() {
   if (records_.room() < books_.balances().size()) return false;
   for (const AssetBalance& balance : books_.balances()) {
@@ -239,7 +240,7 @@ bool QuotingLoop::Core::CompareWallets() {
         cause, balance.asset, difference,
         has_opening_balances_ ? "wallet differs from the ledger" : "opening balance", VenueNowNs());
     if (!books_.BookWallet(transaction).ok()) {
-      is_ledger_complete_ = false;
+      OnLedgerFull(balance.asset);
       continue;
     }
     records_.Push(LedgerRecord{.transaction = transaction});

@@ -10,6 +10,14 @@
 namespace holdfast {
 namespace {
 
+// A ledger that is full stays full: a refusal, not a disk that may have room again.
+absl::Status Book(const LedgerTransaction& transaction, Ledger& ledger) {
+  const absl::Status status = ledger.Apply(transaction);
+  if (!absl::IsResourceExhausted(status)) return status;
+  return absl::InvalidArgumentError(
+      absl::StrCat("store: record refused: no room for another asset: ", status.message()));
+}
+
 auto SlotOrder(const Slot& slot) { return std::make_tuple(slot.line, slot.entry_side); }
 
 }  // namespace
@@ -49,7 +57,7 @@ absl::Status MemoryStore::Append(std::span<const StampedRecord> batch) {
 absl::Status MemoryStore::CheckBookable(std::span<const StampedRecord> batch, size_t index,
                                         Ledger& ledger) const {
   if (const auto* booking = std::get_if<LedgerRecord>(&batch[index].record)) {
-    return ledger.Apply(booking->transaction);
+    return Book(booking->transaction, ledger);
   }
   const auto* record = std::get_if<FillRecord>(&batch[index].record);
   if (record == nullptr) return absl::OkStatus();
@@ -63,7 +71,7 @@ absl::Status MemoryStore::CheckBookable(std::span<const StampedRecord> batch, si
     return absl::InvalidArgumentError(
         absl::StrCat("store: record refused: fill already booked: trade_id=", trade_id.value()));
   }
-  return ledger.Apply(record->transaction);
+  return Book(record->transaction, ledger);
 }
 
 absl::StatusOr<OrderNumberBlock> MemoryStore::ReserveOrderNumbers(uint64_t count) {

@@ -96,7 +96,7 @@ absl::Status SqliteStore::Session::WriteBatch(std::span<const StampedRecord> bat
   HF_ASSIGN_OR_RETURN(const uint64_t stored_count, ReadRecordCount());
   HF_ASSERT(stored_count >= record_count);
   const uint64_t already_stored = std::min<uint64_t>(stored_count - record_count, batch.size());
-  HF_RETURN_IF_ERROR(writer->LoadLastTransactionId());
+  HF_RETURN_IF_ERROR(writer->LoadLedgerState());
   int64_t newest_time_ns = 0;
   for (const StampedRecord& stamped : batch.subspan(already_stored)) {
     HF_RETURN_IF_ERROR(writer->Write(stamped.record));

@@ -1,9 +1,11 @@
 #include "engine/simple/sqlite_writer.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <variant>
 
+#include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
 #include "engine/simple/store_text.h"
 
@@ -64,6 +66,9 @@ constexpr std::string_view kInsertTransaction =
 constexpr std::string_view kSelectLastTransactionId =
     "SELECT coalesce(max(transaction_id), 0) FROM ledger_transactions";
 
+constexpr std::string_view kSelectAssets =
+    "SELECT DISTINCT asset FROM ledger_balances WHERE balance_e8 <> 0";
+
 int64_t Number(OrderNumber number) { return static_cast<int64_t>(number.value()); }
 
 }  // namespace
@@ -84,6 +89,7 @@ absl::StatusOr<SqliteWriter> SqliteWriter::Create(SqliteConnection& connection,
       {&writer.insert_entry_, kInsertEntry},
       {&writer.insert_transaction_, kInsertTransaction},
       {&writer.select_last_transaction_id_, kSelectLastTransactionId},
+      {&writer.select_assets_, kSelectAssets},
   };
   for (const auto& [statement, sql] : statements) {
     HF_ASSIGN_OR_RETURN(*statement, connection.Prepare(sql));
@@ -91,11 +97,29 @@ absl::StatusOr<SqliteWriter> SqliteWriter::Create(SqliteConnection& connection,
   return writer;
 }
 
-absl::Status SqliteWriter::LoadLastTransactionId() {
-  const absl::StatusOr<bool> has_row = select_last_transaction_id_.Step();
+absl::Status SqliteWriter::LoadLedgerState() {
+  absl::StatusOr<bool> has_row = select_last_transaction_id_.Step();
   if (has_row.ok()) last_transaction_id_ = select_last_transaction_id_.ColumnInt(0);
   select_last_transaction_id_.Reset();
+  if (!has_row.ok()) return has_row.status();
+  assets_.clear();
+  while ((has_row = select_assets_.Step()).ok() && *has_row && !assets_.full()) {
+    assets_.push_back(AssetCode(select_assets_.ColumnText(0)));
+  }
+  select_assets_.Reset();
   return has_row.status();
+}
+
+// A store with more assets than a ledger holds could be written and never loaded again.
+absl::Status SqliteWriter::NoteAsset(AssetCode asset) {
+  if (std::find(assets_.begin(), assets_.end(), asset) != assets_.end()) return absl::OkStatus();
+  if (assets_.full()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("store: record refused: no room for another asset: limit=", Ledger::kMaxAssets,
+                     " asset=", absl::string_view(asset.view().data(), asset.view().size())));
+  }
+  assets_.push_back(asset);
+  return absl::OkStatus();
 }
 
 absl::Status SqliteWriter::Write(const StoreRecord& record) {
@@ -177,6 +201,7 @@ absl::Status SqliteWriter::WriteTransaction(const LedgerTransaction& transaction
   const int64_t id = ++last_transaction_id_;
   int64_t index = 0;
   for (const LedgerEntry& entry : transaction.entries) {
+    HF_RETURN_IF_ERROR(NoteAsset(entry.asset));
     HF_RETURN_IF_ERROR(insert_entry_.Run(id, index++, StoreText(entry.account), entry.asset.view(),
                                          entry.amount.units()));
   }

@@ -5,7 +5,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "engine/base/static_vector.h"
 #include "engine/market/instrument.h"
+#include "engine/market/ledger.h"
 #include "engine/simple/sqlite_connection.h"
 #include "engine/simple/store.h"
 
@@ -19,9 +21,9 @@ class SqliteWriter {
                                              const Instrument& instrument, int64_t instrument_key);
 
   absl::Status Write(const StoreRecord& record);
-  // REQUIRES: before the first ledger transaction of each SQLite transaction: the number of the
-  // last one may have been rolled back.
-  absl::Status LoadLastTransactionId();
+  // REQUIRES: before the first ledger transaction of each SQLite transaction: what the last one
+  // added may have been rolled back.
+  absl::Status LoadLedgerState();
 
  private:
   explicit SqliteWriter(const Instrument& instrument, int64_t instrument_key)
@@ -39,10 +41,12 @@ class SqliteWriter {
   absl::Status WriteSlot(const Slot& slot);
   absl::Status WriteSlotRest(const SlotRest& rest);
   absl::Status WriteTransaction(const LedgerTransaction& transaction);
+  absl::Status NoteAsset(AssetCode asset);
 
   Instrument instrument_;
   int64_t instrument_key_ = 0;
   int64_t last_transaction_id_ = 0;
+  StaticVector<AssetCode, Ledger::kMaxAssets> assets_;  // with a balance, or booked in this batch
 
   SqliteStatement put_order_;
   SqliteStatement put_slot_;
@@ -55,6 +59,7 @@ class SqliteWriter {
   SqliteStatement insert_entry_;
   SqliteStatement insert_transaction_;
   SqliteStatement select_last_transaction_id_;
+  SqliteStatement select_assets_;
 };
 
 }  // namespace holdfast

@@ -429,4 +429,24 @@ TEST_CASE("store: opening twice is refused", "[simple][store]") {
   CHECK(absl::IsFailedPrecondition(bench.store().Open().status()));
 }
 
+TEST_CASE("store: an asset more than a ledger holds is refused when it is booked, not at the load",
+          "[simple][store]") {
+  StoreUnderTest bench(EachKind());
+  bench.Open();
+  const auto opening = [](int i) {
+    return LedgerRecord{MakeWalletTransaction(LedgerCause::kOpening,
+                                              AssetCode("A" + std::to_string(i)),
+                                              Decimal::FromInteger(1), "opening balance", 0)};
+  };
+  for (int i = 0; i < Ledger::kMaxAssets; ++i) REQUIRE(bench.Append(opening(i)).ok());
+  const std::string before = Describe(bench.Reopen());
+  const absl::Status refused = bench.Append(opening(Ledger::kMaxAssets));
+  CHECK(absl::IsInvalidArgument(refused));
+  CHECK(std::string(refused.message()).find("no room for another asset") != std::string::npos);
+  CHECK(absl::IsInvalidArgument(bench.Append(MakeFillRecord(1, 1))));
+  // What was rolled back has taken no room.
+  CHECK(bench.Append(opening(0)).ok());
+  CHECK(Describe(bench.Reopen()) != before);
+}
+
 }  // namespace holdfast::testing

@@ -186,7 +186,7 @@ async function fillRecovery(url, side) {
       url,
       `INSERT INTO holdfast.executors (executor_id, incarnation, epoch, application_name,
               application_version, host, process_id, started_at, heartbeat_at, lease_expires_at)
-       VALUES ('bench-executor', 'gone', 1, 'bench', $1, 'localhost', 1, now(), now(),
+       VALUES ('bench-executor', gen_random_uuid(), 1, 'bench', $1, 'localhost', 1, now(), now(),
                now() - interval '1 minute')`,
       [version],
     );

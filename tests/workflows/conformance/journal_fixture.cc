@@ -1,12 +1,27 @@
 #include "tests/workflows/conformance/journal_fixture.h"
 
 namespace holdfast::workflows {
+namespace {
+
+// A UUID that reads as the name, so that a failing case shows who it is about.
+std::string IncarnationOf(const std::string& name) {
+  std::string digits;
+  for (const char c : name.substr(0, 6)) {
+    constexpr char kHex[] = "0123456789abcdef";
+    digits += kHex[static_cast<unsigned char>(c) >> 4];
+    digits += kHex[c & 15];
+  }
+  digits.insert(0, 12 - digits.size(), '0');
+  return "00000000-0000-4000-8000-" + digits;
+}
+
+}  // namespace
 
 Process::Process(JournalFixture& fixture, std::string executor_id, std::string incarnation,
                  std::string version)
     : fixture_(fixture), journal_(fixture.NewJournal()) {
   identity_.executor_id = executor_id;
-  identity_.incarnation = incarnation.empty() ? executor_id + "_1" : incarnation;
+  identity_.incarnation = IncarnationOf(incarnation.empty() ? executor_id : incarnation);
   identity_.application_name = "suite";
   identity_.application_version = version;
   identity_.host = "localhost";

@@ -36,6 +36,7 @@ std::unique_ptr<JournalFixture> MakeJournalFixture();
 // An executor of the suite: a journal that holds a lease, and calls that wait for their replies.
 class Process {
  public:
+  // `incarnation` names one life of the executor; empty: its only one.
   Process(JournalFixture& fixture, std::string executor_id, std::string incarnation = "",
           std::string version = "v1");
 

@@ -193,10 +193,12 @@ void ReplaceFarthest(const TargetOrder& exit, const MarketView& view, TargetStat
 void AppendExits(std::span<const Slot> slots, const Frame& frame, Decimal tick_size,
                  Decimal lot_size, GridLadder& buys, GridLadder& sells, TargetState& target) {
   for (const Slot& slot : slots) {
+    const bool is_held = slot.state == SlotState::kFilled && slot.held.is_positive();
+    if (slot.post_only_reject_count <= 0 && !is_held) continue;
     GridLadder& own = IsLongSlot(slot) ? buys : sells;
     GridLadder& other = IsLongSlot(slot) ? sells : buys;
     if (slot.post_only_reject_count > 0) own.NoteRejects(slot.line, slot.post_only_reject_count);
-    if (slot.state != SlotState::kFilled || !slot.held.is_positive()) continue;
+    if (!is_held) continue;
     own.Occupy(slot.line, slot.held.lots());
     const TargetOrder exit = ExitOf(slot, frame, tick_size, lot_size);
     if (exit.side == Side::kBuy && !frame.view.are_buys_allowed) continue;
@@ -212,8 +214,26 @@ void AppendExits(std::span<const Slot> slots, const Frame& frame, Decimal tick_s
   }
 }
 
+// The usual case, without a look at each line. False: nothing was appended.
+bool TryAppendUniformEntries(const Frame& frame, const GridLadder& buys, const GridLadder& sells,
+                             TargetState& target) {
+  const auto count = static_cast<size_t>(buys.size() + sells.size());
+  if (target.orders.size() + count > frame.order_limit) return false;
+  if (!buys.IsUniform(frame.rules) || !sells.IsUniform(frame.rules)) return false;
+  TargetOrder* out = target.orders.Extend(count);
+  const int32_t in_pairs = std::min(buys.size(), sells.size());
+  for (int32_t i = 1; i <= in_pairs; ++i) {
+    *out++ = buys.UniformEntry(i);
+    *out++ = sells.UniformEntry(i);
+  }
+  for (int32_t i = in_pairs + 1; i <= buys.size(); ++i) *out++ = buys.UniformEntry(i);
+  for (int32_t i = in_pairs + 1; i <= sells.size(); ++i) *out++ = sells.UniformEntry(i);
+  return true;
+}
+
 // Nearest first and in turns, so that a limit on the number of orders cuts both sides alike.
 void AppendEntries(const Frame& frame, GridLadder& buys, GridLadder& sells, TargetState& target) {
+  if (TryAppendUniformEntries(frame, buys, sells, target)) return;
   bool has_buys = true;
   bool has_sells = true;
   while ((has_buys || has_sells) && target.orders.size() < frame.order_limit) {

@@ -71,15 +71,34 @@ class GridLadder {
   // A position, or an order that will close one, of `lots` at this price: as much less is wanted at
   // the nearest line.
   void Occupy(int64_t price_ticks, int64_t lots) {
+    has_marks_ = true;
     if (LineState* line = LineNearest(price_ticks)) line->occupied_lots += lots;
   }
   // Post-only rejects in a row at exactly this line.
   void NoteRejects(int64_t line_ticks, int32_t reject_count) {
+    has_marks_ = true;
     LineState* line = LineNearest(line_ticks);
     if (line != nullptr && PriceOf(*line) == line_ticks) line->reject_count = reject_count;
   }
   // Quantity that an exit may add to the position in the direction of this side.
   void UseCapacity(int64_t lots) { geometry_.capacity_lots -= lots; }
+
+  // Whether every line wants the same and may have it, so that none needs to be looked at by
+  // itself: nothing is on them, no price would take, there is capacity for all, and what the venue
+  // allows at both ends of the window it allows between them.
+  bool IsUniform(const VenueRules& rules) const {
+    if (geometry_.size == 0) return true;
+    return !has_marks_ && touch_index_ == 0 && geometry_.order_lots > 0 &&
+           static_cast<__int128>(geometry_.order_lots) * geometry_.size <=
+               geometry_.capacity_lots &&
+           rules.Allows(geometry_.side, LineTicks(1), geometry_.order_lots) &&
+           rules.Allows(geometry_.side, LineTicks(geometry_.size), geometry_.order_lots);
+  }
+  int32_t size() const { return geometry_.size; }
+  // The entry at line `index`, 1..size(). REQUIRES: IsUniform().
+  TargetOrder UniformEntry(int32_t index) const {
+    return EntryAt(LineTicks(index), LineTicks(index), geometry_.order_lots);
+  }
 
   // Appends the next wanted entry, nearest to the market first. False when there is none left.
   template <typename Orders>
@@ -90,14 +109,14 @@ class GridLadder {
     }
     while (next_index_ <= geometry_.size) {
       const int32_t index = static_cast<int32_t>(next_index_++);
-      const int64_t line_ticks = geometry_.center_ticks + step_ticks_ * index;
+      const int64_t line_ticks = LineTicks(index);
       const LineState& line = lines_[index];
       const int64_t lots = geometry_.order_lots - line.occupied_lots;
       if (lots <= 0) continue;
       const int64_t price_ticks = line_ticks + sign_ * BackOff(line);
       if (!rules.Allows(geometry_.side, price_ticks, lots)) continue;
       if (!TakeCapacity(lots)) return false;
-      Append(line_ticks, price_ticks, lots, orders);
+      orders.push_back(EntryAt(line_ticks, price_ticks, lots));
       return true;
     }
     return false;
@@ -111,9 +130,10 @@ class GridLadder {
 
   // lines_[1..size]; [0] is the line at the touch when that one is outside the window.
   LineState* LineNearest(int64_t price_ticks);
+  int64_t LineTicks(int64_t index) const { return geometry_.center_ticks + step_ticks_ * index; }
   int64_t PriceOf(const LineState& line) const {
     const int64_t index = &line - lines_.data();
-    return geometry_.center_ticks + step_ticks_ * (index == 0 ? touch_index_ : index);
+    return LineTicks(index == 0 ? touch_index_ : index);
   }
   int64_t BackOff(const LineState& line) const {
     return std::min(line.reject_count, geometry_.max_back_off_ticks);
@@ -129,7 +149,7 @@ class GridLadder {
   template <typename Orders>
   bool AppendTouch(const VenueRules& rules, Orders& orders) {
     const LineState& line = lines_[touch_index_ <= geometry_.size ? touch_index_ : 0];
-    const int64_t line_ticks = geometry_.center_ticks + step_ticks_ * touch_index_;
+    const int64_t line_ticks = LineTicks(touch_index_);
     const int64_t next_ticks = line_ticks + step_ticks_;
     int64_t price_ticks = geometry_.limit_ticks + sign_ * BackOff(line);
     if (sign_ * (price_ticks - next_ticks) >= 0) {
@@ -139,17 +159,16 @@ class GridLadder {
     const int64_t lots = geometry_.order_lots - line.occupied_lots;
     if (lots <= 0 || !rules.Allows(geometry_.side, price_ticks, lots)) return false;
     if (!TakeCapacity(lots)) return false;
-    Append(line_ticks, price_ticks, lots, orders);
+    orders.push_back(EntryAt(line_ticks, price_ticks, lots));
     return true;
   }
-  template <typename Orders>
-  void Append(int64_t line_ticks, int64_t price_ticks, int64_t lots, Orders& orders) const {
-    orders.push_back({.key = {.line = static_cast<int32_t>(line_ticks),
-                              .entry_side = geometry_.side,
-                              .is_exit = false},
-                      .side = geometry_.side,
-                      .price = Price::FromTicks(price_ticks),
-                      .quantity = Quantity::FromLots(lots)});
+  TargetOrder EntryAt(int64_t line_ticks, int64_t price_ticks, int64_t lots) const {
+    return {.key = {.line = static_cast<int32_t>(line_ticks),
+                    .entry_side = geometry_.side,
+                    .is_exit = false},
+            .side = geometry_.side,
+            .price = Price::FromTicks(price_ticks),
+            .quantity = Quantity::FromLots(lots)};
   }
 
   Geometry geometry_;
@@ -158,6 +177,7 @@ class GridLadder {
   int64_t touch_index_;  // > 0: lines 1..touch_index_ would take; their one order stands for all
   int64_t next_index_;
   bool is_touch_done_ = false;
+  bool has_marks_ = false;
   std::array<LineState, kMaxSize + 1> lines_;  // only the first size + 1 are initialized
 };
 

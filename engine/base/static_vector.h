@@ -34,6 +34,13 @@ class StaticVector {
     HF_ASSERT(size_ < kCapacity);
     elements_[size_++] = element;
   }
+  // Room for `count` more elements behind the others, which the caller assigns.
+  T* Extend(size_t count) {
+    HF_ASSERT(count <= kCapacity - size_);
+    T* const first = elements_.data() + size_;
+    size_ += count;
+    return first;
+  }
   void pop_back() {
     HF_ASSERT(size_ > 0);
     --size_;

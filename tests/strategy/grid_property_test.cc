@@ -351,6 +351,26 @@ TEST_CASE("grid property: the same input gives the same output, and slots may co
   });
 }
 
+TEST_CASE("grid property: what is remembered of a far line changes nothing on the others",
+          "[strategy][grid][property]") {
+  // Without such a slot all lines may be written at once; with it each is looked at by itself.
+  ForAll(11'000'000, [](Scenario& s, Prng& prng) {
+    if (prng.Chance(1, 2)) s.slots.clear();
+    Scenario other = s;
+    other.target = std::make_shared<TargetState>();
+    for (const Side side : {Side::kBuy, Side::kSell}) {
+      const SlotKey key{.line = INT32_MAX, .entry_side = side};
+      if (SlotOf(s, key) != nullptr) continue;
+      Slot slot;
+      slot.line = key.line;
+      slot.entry_side = side;
+      slot.post_only_reject_count = 1;
+      other.slots.push_back(slot);
+    }
+    REQUIRE(AreEqual(s.Decide(), other.Decide()));
+  });
+}
+
 TEST_CASE("grid property: risk mode never buys and never opens", "[strategy][grid][property]") {
   ForAll(11'000'000, [](Scenario& s, Prng& prng) {
     s.view.are_buys_allowed = prng.Chance(1, 2);

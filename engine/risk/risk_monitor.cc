@@ -24,17 +24,25 @@ RiskMonitor::RiskMonitor(const RiskLimits& limits)
 }
 
 int64_t RiskMonitor::RecentHigh(int64_t ticks, int64_t now_ns) {
-  const int64_t index = now_ns / bucket_ns_;
-  Bucket& current = buckets_[static_cast<size_t>(index) % buckets_.size()];
-  if (current.index != index) current = {.index = index, .high_ticks = ticks};
+  if (bucket_begin_ns_ == INT64_MIN || now_ns - bucket_begin_ns_ >= bucket_ns_) {
+    EnterBucket(now_ns / bucket_ns_);
+  }
+  Bucket& current = buckets_[bucket_position_];
   current.high_ticks = std::max(current.high_ticks, ticks);
-  int64_t high = current.high_ticks;
+  recent_high_ticks_ = std::max(recent_high_ticks_, ticks);
+  return recent_high_ticks_;
+}
+
+void RiskMonitor::EnterBucket(int64_t index) {
+  bucket_begin_ns_ = index * bucket_ns_;
+  bucket_position_ = static_cast<size_t>(index) % buckets_.size();
+  if (buckets_[bucket_position_].index != index) buckets_[bucket_position_] = {.index = index};
+  recent_high_ticks_ = 0;
   for (const Bucket& bucket : buckets_) {
     if (bucket.index >= 0 && index - bucket.index <= kBucketCount) {
-      high = std::max(high, bucket.high_ticks);
+      recent_high_ticks_ = std::max(recent_high_ticks_, bucket.high_ticks);
     }
   }
-  return high;
 }
 
 bool RiskMonitor::IsCalm(Decimal atr_ratio) const {
@@ -47,8 +55,10 @@ bool RiskMonitor::IsCalm(Decimal atr_ratio) const {
 RiskMonitor::Change RiskMonitor::Update(Price doubled_mid, Decimal atr_ratio, int64_t now_ns) {
   HF_ASSERT(doubled_mid.ticks() > 0);
   const int64_t high = RecentHigh(doubled_mid.ticks(), now_ns);
-  drop_ = Decimal::FromUnits(static_cast<int64_t>(
-      static_cast<__int128>(high - doubled_mid.ticks()) * Decimal::kUnitsPerOne / high));
+  const int64_t fall = high - doubled_mid.ticks();
+  drop_ = fall == 0 ? Decimal()
+                    : Decimal::FromUnits(static_cast<int64_t>(static_cast<__int128>(fall) *
+                                                              Decimal::kUnitsPerOne / high));
 
   const bool is_volatile =
       limits_.atr_ratio_trigger.is_positive() && atr_ratio >= limits_.atr_ratio_trigger;
@@ -75,6 +85,7 @@ void RiskMonitor::Clear() {
   is_active_ = false;
   calm_since_ns_ = 0;
   buckets_.fill({});
+  bucket_begin_ns_ = INT64_MIN;
 }
 
 }  // namespace holdfast

@@ -51,10 +51,15 @@ class RiskMonitor {
   };
 
   int64_t RecentHigh(int64_t ticks, int64_t now_ns);
+  void EnterBucket(int64_t index);
   bool IsCalm(Decimal atr_ratio) const;
 
   RiskLimits limits_;
   int64_t bucket_ns_;
+  // The bucket of now, and the highest of all that count, so that a mid costs two comparisons.
+  int64_t bucket_begin_ns_ = INT64_MIN;
+  size_t bucket_position_ = 0;
+  int64_t recent_high_ticks_ = 0;
   std::array<Bucket, kBucketCount + 1> buckets_ = {};
   Decimal drop_;
   bool is_active_ = false;

@@ -1,7 +1,10 @@
 // Proves every gate on both sides of its boundary, the monitor's trigger and hysteresis, the
 // breaker and the bucket, and that limits out of range are refused by name.
 #include <catch2/catch.hpp>
+#include <utility>
+#include <vector>
 
+#include "engine/base/prng.h"
 #include "engine/risk/account_safety.h"
 #include "engine/risk/circuit_breaker.h"
 #include "engine/risk/risk_gates.h"
@@ -356,6 +359,29 @@ TEST_CASE("monitor: triggers on a fall below the recent high, which is forgotten
   CHECK(slow.Update(DoubledMid(10'000), 1_dec, kNanosPerSecond) == RiskMonitor::Change::kNone);
   // The same fall, but the high is more than a window (and a bucket) ago.
   CHECK(slow.Update(DoubledMid(9'700), 1_dec, 172 * kNanosPerSecond) == RiskMonitor::Change::kNone);
+}
+
+TEST_CASE("monitor: the fall is measured from the highest mid of the window's buckets", "[risk]") {
+  RiskLimits limits = TestLimits();
+  limits.drop_window_ns = 16 * kNanosPerSecond;  // sixteen buckets of a second
+  RiskMonitor monitor(limits);
+  std::vector<std::pair<int64_t, int64_t>> seen;  // second, doubled mid
+  Prng prng(5);
+  int64_t now_ns = 1'000 * kNanosPerSecond;
+  int64_t mid = 100'000;
+  for (int i = 0; i < 3'000; ++i) {
+    now_ns += prng.Between(0, prng.Chance(1, 50) ? 20 * kNanosPerSecond : kNanosPerSecond / 2);
+    mid += prng.Between(-40, 40);
+    monitor.Update(DoubledMid(mid), 1_dec, now_ns);
+    const int64_t second = now_ns / kNanosPerSecond;
+    seen.emplace_back(second, DoubledMid(mid).ticks());
+    int64_t high = 0;
+    for (const auto& [at, ticks] : seen) {
+      if (second - at <= 16) high = std::max(high, ticks);
+    }
+    REQUIRE(monitor.drop().units() ==
+            (high - DoubledMid(mid).ticks()) * Decimal::kUnitsPerOne / high);
+  }
 }
 
 TEST_CASE("monitor: off is off; restored is active; cleared by hand forgets the high", "[risk]") {

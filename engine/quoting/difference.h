@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -21,47 +23,41 @@ namespace holdfast {
 // Pure: reads, decides, changes nothing. No allocation after construction.
 class Difference {
  public:
-  struct Cancel {
-    uint32_t position = 0;     // in the order table
-    bool is_unwanted = false;  // not in the target at all (else it is replaced)
-  };
-
   Difference();
 
-  void Compute(const TargetState& target, const OrderTable& orders, int64_t tolerance_ticks,
-               Price doubled_mid);
+  // REQUIRES: the target wants each key once.
+  void Compute(const TargetState& target, const OrderTable& orders, int64_t tolerance_ticks);
 
-  // In table order.
-  std::span<const Cancel> cancels() const { return cancels_; }
-  // Indices into target.orders, nearest to the mid first.
-  std::span<const uint32_t> placements() const { return placements_; }
+  // Table positions of the orders to cancel, in table order.
+  std::span<const uint32_t> cancels() const { return {cancels_.data(), cancel_count_}; }
   // Table positions of the orders that are wanted as they are.
-  std::span<const uint32_t> kept() const { return kept_; }
+  std::span<const uint32_t> kept() const { return {kept_.data(), kept_count_}; }
+  // Indices into target.orders of what to place. Sorted only when asked for, because cancels go out
+  // first. REQUIRES: the target that was computed.
+  std::span<const uint32_t> PlacementsNearestFirst(const TargetState& target, Price doubled_mid);
 
  private:
-  // Cells of an open-addressing table from slot key to index in the target. A cell counts only when
-  // its stamp is this computation's, so that nothing has to be cleared between two.
-  struct Cell {
-    int64_t key = 0;
-    uint32_t stamp = 0;
-    uint16_t index = 0;
-    bool is_taken = false;  // an order may be live for this key
-  };
-  static constexpr size_t kCellCount = 2048;
-  static_assert(kCellCount >= 2 * kMaxTargetOrders);
-  static_assert(kMaxTargetOrders <= UINT16_MAX);
+  // An open-addressing table from slot key to index in the target, only as large as the target
+  // needs, so that it stays in the nearest cache. A free cell has the index behind the last target.
+  static constexpr size_t kMaxCellCount = 2048;
+  static_assert(kMaxCellCount >= 2 * kMaxTargetOrders);
+  static_assert(kMaxTargetOrders < UINT16_MAX);
 
-  static size_t CellOf(int64_t key) {
-    return (static_cast<uint64_t>(key) * 0x9e3779b97f4a7c15u) >> 53;  // 11 bits
-  }
   void IndexTargets(const TargetState& target);
-  Cell* Find(int64_t key);
 
-  std::vector<Cell> cells_;
-  uint32_t stamp_ = 0;
-  std::vector<Cancel> cancels_;
-  std::vector<uint32_t> placements_;
+  size_t cell_mask_ = 0;
+  int cell_shift_ = 0;
+  std::array<uint16_t, kMaxCellCount> cells_;
+  // By index in the target, and one more for what is not in it.
+  std::array<int64_t, kMaxTargetOrders + 1> keys_;
+  std::array<bool, kMaxTargetOrders + 1> is_taken_;  // an order may be live for this key
+  // Entries are written before it is known whether they count: the vectors have their full length
+  // from the start, and counts of their own.
+  std::vector<uint32_t> cancels_;
+  size_t cancel_count_ = 0;
   std::vector<uint32_t> kept_;
+  size_t kept_count_ = 0;
+  std::vector<uint32_t> placements_;
 };
 
 // A resting order serves this target: same side, price within the tolerance, same quantity left.

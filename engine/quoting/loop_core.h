@@ -307,6 +307,10 @@ class QuotingLoop::Core final : public VenueEventSink {
   const RiskLimits limits_;
   const QuotingOptions options_;
   LoopObserver* const observer_;
+  // The lot size of a running loop never changes.
+  const Quantity target_position_ =
+      instrument_.RoundQuantity(options_.target_position, Rounding::kNearest);
+  const Quantity max_position_ = instrument_.RoundQuantity(limits_.max_position, Rounding::kDown);
 
   // --- time of this turn ---
   int64_t now_ns_ = 0;

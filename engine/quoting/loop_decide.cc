@@ -20,11 +20,9 @@ int QuotingLoop::Core::Decide() {
   ++counters_.decisions;
   ComputeTarget();
   const std::optional<MarketTracker::Touch>& touch = market_.quotable_touch();
-  const Price doubled_mid =
-      touch ? Price::FromTicks(touch->bid_price.ticks() + touch->ask_price.ticks()) : Price();
-  difference_.Compute(target_, orders_, strategy_.price_tolerance_ticks(), doubled_mid);
-  for (uint32_t position : difference_.kept()) orders_.at(position).unwanted_since_ns = 0;
+  difference_.Compute(target_, orders_, strategy_.price_tolerance_ticks());
   int work = IsInRestartGrace() ? 0 : EmitCancels();
+  for (uint32_t position : difference_.kept()) orders_.at(position).unwanted_since_ns = 0;
   if (!block_.has_value() && touch.has_value()) {
     work += EmitPlacements(options_.max_intents_per_turn - work);
   }
@@ -62,9 +60,8 @@ void QuotingLoop::Core::ComputeTarget() {
   view.are_entries_allowed = !risk_monitor_.is_active();
   Inventory inventory;
   inventory.position = books_.inventory();
-  inventory.target_position =
-      instrument_.RoundQuantity(options_.target_position, Rounding::kNearest);
-  inventory.max_position = instrument_.RoundQuantity(limits_.max_position, Rounding::kDown);
+  inventory.target_position = target_position_;
+  inventory.max_position = max_position_;
   const StrategyMemory before = memory_;
   strategy_.Decide(view, inventory, books_.slots().slots(), memory_, target_);
   if (memory_ != before) {
@@ -109,8 +106,8 @@ void QuotingLoop::Core::DropWhatRiskModeForbids() {
 
 int QuotingLoop::Core::EmitCancels() {
   int sent = 0;
-  for (const Difference::Cancel& cancel : difference_.cancels()) {
-    TrackedOrder& tracked = orders_.at(cancel.position);
+  for (const uint32_t position : difference_.cancels()) {
+    TrackedOrder& tracked = orders_.at(position);
     if (tracked.unwanted_since_ns == 0) tracked.unwanted_since_ns = std::max<int64_t>(1, now_ns_);
     if (tracked.next_cancel_at_ns > now_ns_) {
       decide_at_ns_ = std::min(decide_at_ns_, tracked.next_cancel_at_ns);
@@ -163,7 +160,10 @@ ExposureView QuotingLoop::Core::MakeExposure() const {
 
 int QuotingLoop::Core::EmitPlacements(int budget) {
   constexpr int64_t kRateRetryNs = 10 * kNanosPerMilli;
-  if (difference_.placements().empty()) return 0;
+  const MarketTracker::Touch& touch = *market_.quotable_touch();
+  const std::span<const uint32_t> placements = difference_.PlacementsNearestFirst(
+      target_, Price::FromTicks(touch.bid_price.ticks() + touch.ask_price.ticks()));
+  if (placements.empty()) return 0;
   if (!are_records_flowing_) {
     // Order events must not be lost for want of room: first the store takes what is waiting.
     decide_at_ns_ = std::min(decide_at_ns_, now_ns_ + kRateRetryNs);
@@ -171,7 +171,7 @@ int QuotingLoop::Core::EmitPlacements(int budget) {
   }
   ExposureView view = MakeExposure();
   int placed = 0;
-  for (uint32_t index : difference_.placements()) {
+  for (const uint32_t index : placements) {
     const TargetOrder& target = target_.orders[index];
     if (const int64_t until_ns = cooldown_.Until(target.key, now_ns_)) {
       decide_at_ns_ = std::min(decide_at_ns_, until_ns);

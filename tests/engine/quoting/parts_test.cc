@@ -279,13 +279,13 @@ TEST_CASE("difference: equals the plain rules on random targets and orders", "[q
       orders.Insert(order);
     }
     const int64_t tolerance = prng.Between(0, 3);
-    difference.Compute(target, orders, tolerance, Price::FromTicks(210));
+    difference.Compute(target, orders, tolerance);
     const PlainDifference plain = PlainlyCompute(target, orders, tolerance);
     std::set<uint32_t> cancels;
-    for (const Difference::Cancel& cancel : difference.cancels()) cancels.insert(cancel.position);
+    for (const uint32_t position : difference.cancels()) cancels.insert(position);
     std::set<int64_t> placements;
     int64_t last_distance = 0;
-    for (uint32_t index : difference.placements()) {
+    for (const uint32_t index : difference.PlacementsNearestFirst(target, Price::FromTicks(210))) {
       placements.insert(target.orders[index].key.Packed());
       const int64_t distance = std::llabs(target.orders[index].price.ticks() * 2 - 210);
       REQUIRE(distance >= last_distance);  // nearest first

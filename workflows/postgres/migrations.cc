@@ -119,7 +119,7 @@ absl::Status CheckDbosSchema(const SchemaState& state, const MigrationOptions& o
   if (*state.dbos_version < kDbosSchemaVersion) {
     return absl::FailedPreconditionError(absl::StrCat(
         "schema dbos is at version ", *state.dbos_version, ", needed is ", kDbosSchemaVersion,
-        ": run DBOS's own migration first (npx dbos migrate of @dbos-inc/dbos-sdk 5.3.0)"));
+        ": run DBOS's own migration first (npx dbos schema URL, @dbos-inc/dbos-sdk 5.3.0)"));
   }
   if (*state.dbos_version > kDbosSchemaVersion && !options.allow_newer_dbos_schema) {
     return absl::FailedPreconditionError(

@@ -254,7 +254,7 @@ TEST_CASE("migrations: a dbos schema of another party at our version is left alo
 
 TEST_CASE("migrations: another version of the dbos schema is refused, with what to do", "[pg]") {
   CHECK_THAT(Refusal(ForeignDatabase(108), absl::StatusCode::kFailedPrecondition),
-             Contains("version 108") && Contains("npx dbos migrate"));
+             Contains("version 108") && Contains("npx dbos schema"));
   const std::string newer = ForeignDatabase(124);
   CHECK_THAT(Refusal(newer, absl::StatusCode::kFailedPrecondition), Contains("version 124"));
   const MigrationReport report = Apply(newer, {.allow_newer_dbos_schema = true});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "connectors/binance/connection_options.h"
 #include "connectors/binance/feed_core.h"
 #include "connectors/net/text.h"
 #include "engine/base/assert.h"
@@ -12,18 +13,9 @@ namespace holdfast {
 namespace {
 
 WebSocketClient::Options MakeWebSocketOptions(const BinanceOptions& options) {
-  WebSocketClient::Options result;
-  result.ping_interval_ns = options.ping_interval_ms * kNanosPerMilli;
-  result.pong_timeout_ns = options.pong_timeout_ms * kNanosPerMilli;
-  result.silence_timeout_ns = options.silence_timeout_ms * kNanosPerMilli;
+  WebSocketClient::Options result = WebSocketOptionsOf(options);
   result.max_message_bytes = BinanceMarketDecoder::kMaxFrameBytes;
   return result;
-}
-
-Backoff::Options MakeBackoffOptions(const BinanceOptions& options) {
-  return {.min_ns = kNanosPerMilli,
-          .initial_ns = options.reconnect_initial_ms * kNanosPerMilli,
-          .max_ns = options.reconnect_max_ms * kNanosPerMilli};
 }
 
 }  // namespace
@@ -35,8 +27,8 @@ BinanceFeedCore::BinanceFeedCore(BinanceConnection& connection, const BinanceOpt
       waker_(waker),
       http_(connection.loop(), connection.tls(), connection.rest_url(),
             {.max_response_bytes = BinanceMarketDecoder::kMaxFrameBytes}, *this),
-      backoff_(MakeBackoffOptions(options), connection.prng()),
-      snapshot_backoff_(MakeBackoffOptions(options), connection.prng()),
+      backoff_(BackoffOptionsOf(options), connection.prng()),
+      snapshot_backoff_(BackoffOptionsOf(options), connection.prng()),
       connect_timer_(connection.loop(), [this] { Connect(); }),
       renewal_timer_(connection.loop(), [this] { BeginRenewal(); }),
       snapshot_timer_(connection.loop(), [this] { FetchSnapshot(); }),

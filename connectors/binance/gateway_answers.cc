@@ -75,6 +75,17 @@ void BinanceGatewayCore::OnAnswer(Slot& slot, const BinanceReply& reply, bool is
   }
 }
 
+// True: the answer leaves the outcome open, and that is what was told.
+bool BinanceGatewayCore::AnswerUnclear(Slot& slot, const BinanceReply& reply, bool is_readable) {
+  if (!is_readable || reply.is_success()) {
+    AnswerAmbiguous(slot, AmbiguityCause::kUnreadableAnswer, "the answer was not understood");
+    return true;
+  }
+  if (!IsAmbiguous(reply.error)) return false;
+  AnswerAmbiguous(slot, AmbiguityCause::kServerError, reply.error.text, reply.error.code);
+  return true;
+}
+
 void BinanceGatewayCore::OnPlaceAnswer(Slot& slot, const BinanceReply& reply, bool is_readable) {
   const BinanceError& error = reply.error;
   if (reply.is_success() && is_readable && reply.venue_order_id > 0) {
@@ -86,13 +97,7 @@ void BinanceGatewayCore::OnPlaceAnswer(Slot& slot, const BinanceReply& reply, bo
     outbox_.Emit(accepted);
     return pending_.Finish(slot);
   }
-  if (!is_readable || reply.is_success()) {
-    return AnswerAmbiguous(slot, AmbiguityCause::kUnreadableAnswer,
-                           "the answer was not understood");
-  }
-  if (IsAmbiguous(error)) {
-    return AnswerAmbiguous(slot, AmbiguityCause::kServerError, error.text, error.code);
-  }
+  if (AnswerUnclear(slot, reply, is_readable)) return;
   RejectPlace(slot.place, ClassifyPlaceError(error), error.code, error.text);
   pending_.Finish(slot);
 }
@@ -108,13 +113,7 @@ void BinanceGatewayCore::OnCancelAnswer(Slot& slot, const BinanceReply& reply, b
       return pending_.Finish(slot);
     }
   }
-  if (!is_readable || reply.is_success()) {
-    return AnswerAmbiguous(slot, AmbiguityCause::kUnreadableAnswer,
-                           "the answer was not understood");
-  }
-  if (IsAmbiguous(error)) {
-    return AnswerAmbiguous(slot, AmbiguityCause::kServerError, error.text, error.code);
-  }
+  if (AnswerUnclear(slot, reply, is_readable)) return;
   RejectCancel(slot.cancel, ClassifyCancelError(error), error.code, error.text);
   pending_.Finish(slot);
 }

@@ -447,8 +447,12 @@ void BinanceGatewayCore::UpdateOrderEntry(std::string_view why) {
   const bool is_up = is_started() && !is_fatal_ && (has_session || has_rest);
   if (is_up == is_order_entry_up()) return;
   is_order_entry_up_.store(is_up, std::memory_order_relaxed);
+  EmitChange(Channel::kOrderEntry, is_up, why);
+}
+
+void BinanceGatewayCore::EmitChange(Channel channel, bool is_up, std::string_view why) {
   ConnectionChange change = {};
-  change.channel = Channel::kOrderEntry;
+  change.channel = channel;
   change.is_up = is_up;
   change.text = VenueText::Truncated(why);
   change.receive_time_ns = WallNs();
@@ -458,12 +462,7 @@ void BinanceGatewayCore::UpdateOrderEntry(std::string_view why) {
 void BinanceGatewayCore::OnPrivateStreamChange(bool is_up, std::string_view why) {
   if (is_up == is_private_stream_up()) return;
   is_private_stream_up_.store(is_up, std::memory_order_relaxed);
-  ConnectionChange change = {};
-  change.channel = Channel::kPrivateStream;
-  change.is_up = is_up;
-  change.text = VenueText::Truncated(why);
-  change.receive_time_ns = WallNs();
-  outbox_.Emit(change);
+  EmitChange(Channel::kPrivateStream, is_up, why);
 }
 
 void BinanceGatewayCore::OnSessionEvents(const std::vector<VenueEvent>& events) {

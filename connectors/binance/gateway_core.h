@@ -100,6 +100,7 @@ class BinanceGatewayCore final : private EventLoop::Poller,
 
   // Answers.
   void OnAnswer(Slot& slot, const BinanceReply& reply, bool is_readable);
+  bool AnswerUnclear(Slot& slot, const BinanceReply& reply, bool is_readable);
   void OnPlaceAnswer(Slot& slot, const BinanceReply& reply, bool is_readable);
   void OnCancelAnswer(Slot& slot, const BinanceReply& reply, bool is_readable);
   void OnCancelAllAnswer(Slot& slot, const BinanceReply& reply, bool is_readable);
@@ -136,6 +137,7 @@ class BinanceGatewayCore final : private EventLoop::Poller,
   void OnRestOrderFailure(uint64_t id, HttpFailure failure, const absl::Status& reason) override;
 
   void UpdateOrderEntry(std::string_view why);
+  void EmitChange(Channel channel, bool is_up, std::string_view why);
   void Fail(const BinanceError& error);
   int64_t WallNs() const { return connection_.clock().WallNs(); }
 

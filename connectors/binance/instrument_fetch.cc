@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "connectors/binance/connection_options.h"
 #include "connectors/binance/private_decoder.h"
-#include "connectors/net/backoff.h"
 #include "connectors/net/event_loop.h"
 #include "connectors/net/http_client.h"
 #include "connectors/net/text.h"
@@ -97,10 +97,7 @@ absl::StatusOr<Instrument> FetchInstrumentPatiently(
     const std::atomic<bool>& is_stopping,
     const std::function<void(const absl::Status&)>& on_failure) {
   Prng prng(options.prng_seed);
-  Backoff backoff({.min_ns = kNanosPerMilli,
-                   .initial_ns = options.reconnect_initial_ms * kNanosPerMilli,
-                   .max_ns = options.reconnect_max_ms * kNanosPerMilli},
-                  prng);
+  Backoff backoff(BackoffOptionsOf(options), prng);
   const auto go_on = [&] { return !is_stopping.load(std::memory_order_relaxed); };
   while (true) {
     RateBlock block;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "connectors/binance/connection_options.h"
 #include "connectors/net/text.h"
 #include "engine/base/assert.h"
 #include "engine/market/client_order_id.h"
@@ -36,10 +37,7 @@ BinanceQueryWorker::BinanceQueryWorker(BinanceConnection& connection, const Bina
       decoder_(instruments),
       client_(connection.loop(), connection.tls(), connection.rest_url(),
               {.max_response_bytes = kMaxResponseBytes, .user_agent = "holdfast"}, *this),
-      backoff_({.min_ns = kNanosPerMilli,
-                .initial_ns = options.reconnect_initial_ms * kNanosPerMilli,
-                .max_ns = options.reconnect_max_ms * kNanosPerMilli},
-               connection.prng()),
+      backoff_(BackoffOptionsOf(options), connection.prng()),
       timer_(connection.loop(), [this] { StartNext(); }),
       header_lines_(Concat("X-MBX-APIKEY: ", options.api_key, "\r\n")) {}
 

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "connectors/binance/connection_options.h"
 #include "connectors/net/text.h"
 #include "engine/base/assert.h"
 
@@ -10,20 +11,6 @@ namespace {
 
 constexpr int kMaxClockRetries = 3;
 constexpr int64_t kConnectWeight = 2;
-
-WebSocketClient::Options MakeWebSocketOptions(const BinanceOptions& options) {
-  WebSocketClient::Options result;
-  result.ping_interval_ns = options.ping_interval_ms * kNanosPerMilli;
-  result.pong_timeout_ns = options.pong_timeout_ms * kNanosPerMilli;
-  result.silence_timeout_ns = options.silence_timeout_ms * kNanosPerMilli;
-  return result;
-}
-
-Backoff::Options MakeBackoffOptions(const BinanceOptions& options) {
-  return {.min_ns = kNanosPerMilli,
-          .initial_ns = options.reconnect_initial_ms * kNanosPerMilli,
-          .max_ns = options.reconnect_max_ms * kNanosPerMilli};
-}
 
 }  // namespace
 
@@ -36,9 +23,9 @@ BinanceSession::BinanceSession(BinanceConnection& connection, const BinanceOptio
       is_session_authenticated_(is_session_authenticated),
       decoder_(decoder),
       handler_(handler),
-      client_(connection.loop(), connection.tls(), MakeWebSocketOptions(options), connection.prng(),
+      client_(connection.loop(), connection.tls(), WebSocketOptionsOf(options), connection.prng(),
               *this),
-      backoff_(MakeBackoffOptions(options), connection.prng()),
+      backoff_(BackoffOptionsOf(options), connection.prng()),
       timer_(connection.loop(), [this] { OnTimer(); }),
       lifetime_timer_(connection.loop(), [this] { OnLifetime(); }),
       clock_timer_(connection.loop(), [this] { MeasureClock(); }) {

@@ -32,8 +32,9 @@ void StoreBigEndian64(uint64_t value, uint8_t* out) {
   std::memcpy(out, &value, sizeof(value));
 }
 
-// Hashes `message` and the padding on top of `context.h`, into which one block has already gone.
-void HashRest(std::string_view message, SHA256_CTX& context) {
+// Hashes `message` and the padding on top of `context.h`, into which `hashed_bytes`, whole blocks,
+// have already gone.
+void HashRest(size_t hashed_bytes, std::string_view message, SHA256_CTX& context) {
   const auto* data = reinterpret_cast<const uint8_t*>(message.data());
   size_t size = message.size();
   for (; size >= kBlockBytes; size -= kBlockBytes, data += kBlockBytes) {
@@ -43,7 +44,7 @@ void HashRest(std::string_view message, SHA256_CTX& context) {
   if (size != 0) std::memcpy(tail, data, size);
   tail[size] = 0x80;
   const size_t tail_bytes = size + 1 + kLengthBytes <= kBlockBytes ? kBlockBytes : sizeof(tail);
-  StoreBigEndian64((kBlockBytes + message.size()) * 8, tail + tail_bytes - kLengthBytes);
+  StoreBigEndian64((hashed_bytes + message.size()) * 8, tail + tail_bytes - kLengthBytes);
   SHA256_Transform(&context, tail);
   if (tail_bytes > kBlockBytes) SHA256_Transform(&context, tail + kBlockBytes);
 }
@@ -95,6 +96,14 @@ constexpr size_t kMaxPemBytes = 16 * 1024;
 }  // namespace
 
 RequestSigner::~RequestSigner() = default;
+RequestSigner::Prepared::~Prepared() { OPENSSL_cleanse(state.data(), sizeof(state)); }
+
+RequestSigner::Prepared RequestSigner::Prepare(std::string_view) const { return {}; }
+
+size_t RequestSigner::SignRest(const Prepared& prepared, std::string_view rest, char* out) const {
+  HF_ASSERT(prepared.byte_count == 0);
+  return Sign(rest, out);
+}
 
 // --- HMAC-SHA256 -------------------------------------------------------------------------------
 
@@ -126,9 +135,14 @@ HmacSha256Signer::~HmacSha256Signer() {
 
 std::array<uint8_t, HmacSha256Signer::kDigestBytes> HmacSha256Signer::Digest(
     std::string_view message) const {
+  return DigestRest(inner_, kBlockBytes, message);
+}
+
+std::array<uint8_t, HmacSha256Signer::kDigestBytes> HmacSha256Signer::DigestRest(
+    const State& inner, size_t hashed_bytes, std::string_view rest) const {
   SHA256_CTX context;  // only `h` is read or written by the block function
-  std::memcpy(context.h, inner_.data(), sizeof(inner_));
-  HashRest(message, context);
+  std::memcpy(context.h, inner.data(), sizeof(inner));
+  HashRest(hashed_bytes, rest, context);
   // The outer message is one digest: with its padding exactly one block.
   alignas(64) uint8_t block[kBlockBytes] = {};
   for (size_t i = 0; i < 8; ++i) StoreBigEndian32(context.h[i], block + 4 * i);
@@ -139,6 +153,25 @@ std::array<uint8_t, HmacSha256Signer::kDigestBytes> HmacSha256Signer::Digest(
   std::array<uint8_t, kDigestBytes> digest;
   for (size_t i = 0; i < 8; ++i) StoreBigEndian32(context.h[i], digest.data() + 4 * i);
   return digest;
+}
+
+RequestSigner::Prepared HmacSha256Signer::Prepare(std::string_view prefix) const {
+  SHA256_CTX context;
+  std::memcpy(context.h, inner_.data(), sizeof(inner_));
+  Prepared prepared;
+  for (; prefix.size() - prepared.byte_count >= kBlockBytes; prepared.byte_count += kBlockBytes) {
+    SHA256_Transform(&context,
+                     reinterpret_cast<const uint8_t*>(prefix.data()) + prepared.byte_count);
+  }
+  std::memcpy(prepared.state.data(), context.h, sizeof(prepared.state));
+  OPENSSL_cleanse(&context, sizeof(context));
+  return prepared;
+}
+
+size_t HmacSha256Signer::SignRest(const Prepared& prepared, std::string_view rest,
+                                  char* out) const {
+  EncodeHex(DigestRest(prepared.state, kBlockBytes + prepared.byte_count, rest), out);
+  return kHexBytes;
 }
 
 void HmacSha256Signer::SignHex(std::string_view message, char* out) const {

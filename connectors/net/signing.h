@@ -27,6 +27,17 @@ class RequestSigner {
   // Writes the signature text of `payload` to `out` and returns its length.
   // REQUIRES: out holds kMaxSignatureBytes.
   virtual size_t Sign(std::string_view payload, char* out) const = 0;
+  // For payloads that begin alike: what is left to do behind `prefix`. `byte_count` bytes of it, as
+  // many as the signer could use, need not be given again. Key material: wiped when destroyed.
+  struct Prepared {
+    std::array<uint32_t, 8> state = {};
+    size_t byte_count = 0;
+    ~Prepared();
+  };
+  virtual Prepared Prepare(std::string_view prefix) const;
+  // Signs the prepared bytes followed by `rest`. REQUIRES: `prepared` comes from this signer.
+  virtual size_t SignRest(const Prepared& prepared, std::string_view rest, char* out) const;
+
   // Whether the text has characters that a URL's query must percent-encode (base64 has).
   virtual bool needs_percent_encoding() const = 0;
 
@@ -48,6 +59,8 @@ class HmacSha256Signer final : public RequestSigner {
     SignHex(payload, out);
     return kHexBytes;
   }
+  Prepared Prepare(std::string_view prefix) const override;
+  size_t SignRest(const Prepared& prepared, std::string_view rest, char* out) const override;
   bool needs_percent_encoding() const override { return false; }
 
   // Writes exactly kHexBytes characters.
@@ -59,6 +72,9 @@ class HmacSha256Signer final : public RequestSigner {
 
  private:
   using State = std::array<uint32_t, 8>;
+  std::array<uint8_t, kDigestBytes> DigestRest(const State& inner, size_t hashed_bytes,
+                                               std::string_view rest) const;
+
   State inner_;  // after the key XOR 0x36.. block
   State outer_;  // after the key XOR 0x5c.. block
 };

@@ -96,6 +96,27 @@ TEST_CASE("signing: HMAC-SHA256 reproduces the vectors of RFC 4231", "[net][sign
         "a3b6167473100ee06e0c796c2955552b");
 }
 
+TEST_CASE("signing: a prepared beginning changes nothing, whatever its length", "[net][signing]") {
+  const HmacSha256Signer signer("key");
+  std::string message;
+  for (int i = 0; i < 400; ++i) message += static_cast<char>('a' + i % 26);
+  for (const size_t size : {0u, 1u, 54u, 55u, 56u, 63u, 64u, 65u, 119u, 128u, 200u, 400u}) {
+    const std::string_view payload = std::string_view(message).substr(0, size);
+    char expected[HmacSha256Signer::kHexBytes];
+    signer.SignHex(payload, expected);
+    for (size_t prefix = 0; prefix <= size; ++prefix) {
+      const RequestSigner::Prepared prepared = signer.Prepare(payload.substr(0, prefix));
+      REQUIRE(prepared.byte_count <= prefix);
+      REQUIRE(prefix - prepared.byte_count < 64);  // all that is whole blocks
+      char signature[RequestSigner::kMaxSignatureBytes];
+      REQUIRE(signer.SignRest(prepared, payload.substr(prepared.byte_count), signature) ==
+              HmacSha256Signer::kHexBytes);
+      REQUIRE(std::string_view(signature, HmacSha256Signer::kHexBytes) ==
+              std::string_view(expected, HmacSha256Signer::kHexBytes));
+    }
+  }
+}
+
 TEST_CASE("signing: the venue's published example query gives the published signature",
           "[net][signing]") {
   CHECK(SignHex(kSecret, kQuery) == kQuerySignature);

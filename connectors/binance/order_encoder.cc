@@ -25,17 +25,16 @@ enum class Hole : uint8_t {
   kPrice,
   kQuantity,
   kTimestamp,
-  kSignature,
 };
-constexpr size_t kHoleCount = 9;
+constexpr size_t kHoleCount = 8;
 
 // Texts are copied in whole chunks: the copies read and write up to kChunkBytes - 1 bytes more than
 // the text has, inside buffers that have them.
 constexpr size_t kChunkBytes = 32;
-constexpr size_t kMaxHoleBytes = 3 * RequestSigner::kMaxSignatureBytes;
-constexpr size_t kMaxShortHoleBytes = 64;  // of all but the signature
-static_assert(ClientOrderId::capacity() <= kMaxShortHoleBytes);
-static_assert(Decimal::kMaxTextBytes <= kMaxShortHoleBytes);
+constexpr size_t kMaxHoleBytes = 64;
+constexpr size_t kMaxSignatureBytes = 3 * RequestSigner::kMaxSignatureBytes;  // percent-encoded
+static_assert(ClientOrderId::capacity() <= kMaxHoleBytes);
+static_assert(Decimal::kMaxTextBytes <= kMaxHoleBytes);
 
 char* CopyChunks(const char* text, size_t size, char* out) {
   char* const end = out + size;
@@ -50,28 +49,32 @@ char* CopyChunks(const char* text, size_t size, char* out) {
 // The texts that go into the holes of one request.
 class Fields {
  public:
-  char* Begin(Hole hole) { return texts_[static_cast<size_t>(hole)].data(); }
-  void End(Hole hole, const char* end) {
-    sizes_[static_cast<size_t>(hole)] = static_cast<size_t>(end - Begin(hole));
-  }
-  void Set(Hole hole, std::string_view text) {
-    HF_ASSERT(text.size() <= kMaxShortHoleBytes);
-    std::memcpy(Begin(hole), text.data(), text.size());
-    End(hole, Begin(hole) + text.size());
+  Fields() = default;
+  Fields(const Fields&) = delete;
+  Fields& operator=(const Fields&) = delete;
+
+  // All of the id's bytes are copied, which takes no look at how many count.
+  void Set(Hole hole, const ClientOrderId& id) {
+    std::memcpy(Buffer(hole), id.view().data(), ClientOrderId::capacity());
+    texts_[Index(hole)] = {Buffer(hole), id.size()};
   }
   void Set(Hole hole, uint64_t integer);
-  char* CopyTo(Hole hole, char* out) const {
-    const auto index = static_cast<size_t>(hole);
-    return CopyChunks(texts_[index].data(), sizes_[index], out);
+  // Text that was written into the hole's buffer.
+  char* Buffer(Hole hole) { return buffers_[Index(hole)].data(); }
+  void SetWritten(Hole hole, const char* begin, const char* end) {
+    texts_[Index(hole)] = {begin, static_cast<size_t>(end - begin)};
   }
-  std::string_view view(Hole hole) const {
-    return {texts_[static_cast<size_t>(hole)].data(), sizes_[static_cast<size_t>(hole)]};
+  char* CopyTo(Hole hole, char* out) const {
+    const std::string_view text = texts_[Index(hole)];
+    return CopyChunks(text.data(), text.size(), out);
   }
 
  private:
-  // Only what was set is ever read; clearing two kilobytes per request would cost more than it.
-  std::array<std::array<char, kMaxHoleBytes + kChunkBytes>, kHoleCount> texts_;
-  std::array<size_t, kHoleCount> sizes_;
+  static size_t Index(Hole hole) { return static_cast<size_t>(hole); }
+
+  // Only what was set is ever read; clearing the buffers would cost more than a request.
+  std::array<std::array<char, kMaxHoleBytes + kChunkBytes>, kHoleCount> buffers_;
+  std::array<std::string_view, kHoleCount> texts_;
 };
 
 constexpr auto kDigitPairs = [] {
@@ -102,10 +105,8 @@ char* WriteDigitsBackward(uint64_t value, int min_digits, char* end) {
 }
 
 void Fields::Set(Hole hole, uint64_t integer) {
-  char digits[kMaxIntegerDigits];
-  char* const end = digits + sizeof(digits);
-  const char* const begin = WriteDigitsBackward(integer, 1, end);
-  Set(hole, {begin, static_cast<size_t>(end - begin)});
+  char* const end = Buffer(hole) + kMaxIntegerDigits;
+  SetWritten(hole, WriteDigitsBackward(integer, 1, end), end);
 }
 
 // Text of `count` steps with the digits of the step: 6183763 ticks of 0.01 are "61837.63".
@@ -121,19 +122,16 @@ class GridText {
     HF_ASSERT(count > 0);
     uint64_t scaled;
     HF_ASSERT(!__builtin_mul_overflow(static_cast<uint64_t>(count), factor_, &scaled));
-    char digits[kMaxIntegerDigits + kMaxIntegerDigits];
-    char* const end = digits + sizeof(digits);
-    const char* const begin = WriteDigitsBackward(scaled, fraction_digits_ + 1, end);
-    const char* const point = end - fraction_digits_;
-    char* out = fields.Begin(hole);
-    std::memcpy(out, begin, static_cast<size_t>(point - begin));
-    out += point - begin;
+    // The digits, and then those before the point one place to the left.
+    char* const end = fields.Buffer(hole) + kMaxHoleBytes;
+    const char* begin = WriteDigitsBackward(scaled, fraction_digits_ + 1, end);
     if (fraction_digits_ > 0) {
-      *out++ = '.';
-      std::memcpy(out, point, static_cast<size_t>(fraction_digits_));
-      out += fraction_digits_;
+      char* const point = end - fraction_digits_ - 1;
+      std::memmove(point - kMaxIntegerDigits, point - kMaxIntegerDigits + 1, kMaxIntegerDigits);
+      *point = '.';
+      --begin;
     }
-    fields.End(hole, out);
+    fields.SetWritten(hole, begin, end);
   }
 
  private:
@@ -149,17 +147,25 @@ class Template {
     steps_.push_back({begin_, text_.size() - begin_, hole});
     begin_ = text_.size();
   }
+  // Takes constant bytes off the beginning. REQUIRES: there are as many before the first hole.
+  void DropFront(size_t byte_count) {
+    HF_ASSERT(byte_count <= ConstantFront().size());
+    text_.erase(0, byte_count);
+    for (Step& step : steps_) step.begin -= byte_count;
+    steps_.front().begin = 0;
+    steps_.front().size -= byte_count;
+    begin_ -= byte_count;
+  }
+  std::string_view ConstantFront() const {
+    return std::string_view(text_).substr(0, steps_.empty() ? text_.size() : steps_.front().size);
+  }
   // Ends the text; nothing may be appended after it.
   void Finish() {
     Append(Hole::kNone);
-    size_t max_bytes = text_.size() + kChunkBytes;
-    for (const Step& step : steps_) {
-      if (step.hole == Hole::kNone) continue;
-      max_bytes += step.hole == Hole::kSignature ? kMaxHoleBytes : kMaxShortHoleBytes;
-    }
-    HF_ASSERT(max_bytes <= BinanceOrderEncoder::kMaxRequestBytes);
     text_.append(kChunkBytes, '\0');
   }
+  // What Render() may write, including what it writes too much.
+  size_t MaxBytes() const { return text_.size() + steps_.size() * kMaxHoleBytes + kChunkBytes; }
 
   char* Render(const Fields& fields, char* out) const {
     for (const Step& step : steps_) {
@@ -198,19 +204,34 @@ bool IsPlain(std::string_view text, std::string_view also) {
   return true;
 }
 
-// Every form of one kind of request.
-struct RequestForms {
-  Template signed_payload;   // what the signature of the WS API message is over
-  Template signed_message;   // WS API, with key and signature
-  Template session_message;  // WS API, after session.logon
-  Template query;            // REST, without its signature
-  Template signed_query;     // REST, with it
-  Template http;             // the whole REST request
+// How a request leaves, and what is signed for it.
+enum class Way : uint8_t {
+  kSignedMessage,   // WS API: the sorted parameters, which the message has in another shape
+  kSessionMessage,  // WS API, after session.logon: nothing
+  kQuery,           // REST: the query itself
+  kHttp,            // the whole REST request: the query in it
 };
+constexpr size_t kWayCount = 4;
+
+// One kind of request on one way: the head, then, unless nothing is signed, signature and tail. So
+// whatever is the same is written while the signature is computed, and the signature once.
+struct Form {
+  Template head;
+  std::string tail;
+  // The signed text is head[query_begin, its end - kSignatureName), or it is made from `payload`.
+  size_t query_begin = 0;
+  Template payload;  // without what `prepared` has already
+  RequestSigner::Prepared prepared;
+};
+// Every form of one kind of request.
+using RequestForms = std::array<Form, kWayCount>;
+
+constexpr std::string_view kSignatureName = "&signature=";
 
 struct Account {
   std::string_view api_key;
   std::string_view host;
+  const RequestSigner* signer;
 };
 
 void AppendQuery(const Parameters& parameters, std::string_view skipped, Template& out) {
@@ -226,7 +247,7 @@ void AppendQuery(const Parameters& parameters, std::string_view skipped, Templat
   }
 }
 
-void AppendMessage(std::string_view method, const Parameters& parameters, bool is_signed,
+void AppendMessage(std::string_view method, const Parameters& parameters, std::string_view skipped,
                    Template& out) {
   out.Append(R"({"id":)");
   out.Append(Hole::kRequestId);
@@ -234,7 +255,7 @@ void AppendMessage(std::string_view method, const Parameters& parameters, bool i
                           R"(","params":{)"));
   bool is_first = true;
   for (const Parameter& parameter : parameters) {
-    if (!is_signed && parameter.name == "apiKey") continue;
+    if (parameter.name == skipped) continue;
     out.Append(is_first ? "\"" : ",\"");
     is_first = false;
     out.Append(parameter.name);
@@ -243,41 +264,48 @@ void AppendMessage(std::string_view method, const Parameters& parameters, bool i
     if (parameter.hole != Hole::kNone) out.Append(parameter.hole);
     if (!parameter.is_json_number) out.Append("\"");
   }
-  if (is_signed) {
-    out.Append(R"(,"signature":")");
-    out.Append(Hole::kSignature);
-    out.Append("\"");
-  }
-  out.Append("}}");
 }
 
 RequestForms MakeForms(std::string_view ws_method, std::string_view http_method,
                        std::string_view path, const Account& account,
                        const Parameters& parameters) {
   RequestForms forms;
-  AppendQuery(parameters, "", forms.signed_payload);
-  AppendMessage(ws_method, parameters, true, forms.signed_message);
-  AppendMessage(ws_method, parameters, false, forms.session_message);
-  AppendQuery(parameters, "apiKey", forms.query);
-  AppendQuery(parameters, "apiKey", forms.signed_query);
-  forms.signed_query.Append("&signature=");
-  forms.signed_query.Append(Hole::kSignature);
-  forms.http.Append(http_method);
-  forms.http.Append(" ");
-  forms.http.Append(path);
-  forms.http.Append("?");
-  AppendQuery(parameters, "apiKey", forms.http);
-  forms.http.Append("&signature=");
-  forms.http.Append(Hole::kSignature);
-  forms.http.Append(" HTTP/1.1\r\nHost: ");
-  forms.http.Append(account.host);
-  forms.http.Append("\r\nX-MBX-APIKEY: ");
-  forms.http.Append(account.api_key);
+  Form& message = forms[static_cast<size_t>(Way::kSignedMessage)];
+  AppendMessage(ws_method, parameters, "", message.head);
+  message.head.Append(R"(,"signature":")");
+  message.tail = "\"}}";
+  AppendQuery(parameters, "", message.payload);
+  if (account.signer != nullptr) {
+    message.prepared = account.signer->Prepare(message.payload.ConstantFront());
+    message.payload.DropFront(message.prepared.byte_count);
+  }
+  Form& session = forms[static_cast<size_t>(Way::kSessionMessage)];
+  AppendMessage(ws_method, parameters, "apiKey", session.head);
+  session.head.Append("}}");
+  Form& query = forms[static_cast<size_t>(Way::kQuery)];
+  AppendQuery(parameters, "apiKey", query.head);
+  query.head.Append(kSignatureName);
+  Form& http = forms[static_cast<size_t>(Way::kHttp)];
+  for (const std::string_view part : {http_method, std::string_view(" "), path}) {
+    http.head.Append(part);
+  }
+  http.head.Append("?");
+  http.query_begin = http_method.size() + path.size() + 2;
+  AppendQuery(parameters, "apiKey", http.head);
+  http.head.Append(kSignatureName);
   // A POST states that it has no body; the other methods have none by definition.
-  forms.http.Append(http_method == "POST" ? "\r\nContent-Length: 0\r\n\r\n" : "\r\n\r\n");
-  for (Template* form : {&forms.signed_payload, &forms.signed_message, &forms.session_message,
-                         &forms.query, &forms.signed_query, &forms.http}) {
-    form->Finish();
+  for (const std::string_view part :
+       {std::string_view(" HTTP/1.1\r\nHost: "), account.host,
+        std::string_view("\r\nX-MBX-APIKEY: "), account.api_key,
+        std::string_view(http_method == "POST" ? "\r\nContent-Length: 0\r\n\r\n" : "\r\n\r\n")}) {
+    http.tail.append(part);
+  }
+  for (Form& form : forms) {
+    form.head.Finish();
+    form.payload.Finish();
+    HF_ASSERT(form.payload.MaxBytes() <= BinanceOrderEncoder::kMaxRequestBytes);
+    HF_ASSERT(form.head.MaxBytes() + kMaxSignatureBytes + form.tail.size() <=
+              BinanceOrderEncoder::kMaxRequestBytes);
   }
   return forms;
 }
@@ -339,6 +367,10 @@ size_t PlaceIndex(PlaceKind kind, Side side) {
   return 2 * static_cast<size_t>(kind) + (side == Side::kSell ? 1 : 0);
 }
 
+size_t CancelIndex(bool has_cancel_id, bool has_venue_id) {
+  return (has_cancel_id ? 2 : 0) + (has_venue_id ? 1 : 0);
+}
+
 // The parameters that every request has, where the alphabet puts them.
 struct CommonParameters {
   Parameter api_key, receive_window, symbol, timestamp;
@@ -373,70 +405,74 @@ struct BinanceOrderEncoder::Templates {
   int64_t receive_window_ms;
   std::array<RequestForms, 2 * kPlaceKindCount> place;
   // By the venue's id or by ours; with an id of its own or, for orders that are not ours, without.
-  RequestForms cancel_by_client_id, cancel_by_venue_id;
-  RequestForms foreign_cancel_by_client_id, foreign_cancel_by_venue_id;
+  std::array<RequestForms, 4> cancel;
   RequestForms status, cancel_all;
 
-  const RequestForms& FillPlace(const PlaceRequest& request, Fields& fields) const {
-    fields.Set(Hole::kClientOrderId, request.client_order_id.view());
+  std::string_view Place(const PlaceRequest& request, Way way, RequestId request_id,
+                         int64_t timestamp_ms, std::span<char> out) const {
+    Fields fields;
+    fields.Set(Hole::kClientOrderId, request.client_order_id);
     if (!request.is_market) price.Write(request.price.ticks(), Hole::kPrice, fields);
     quantity.Write(request.quantity.lots(), Hole::kQuantity, fields);
-    return place[PlaceIndex(KindOf(request), request.side)];
+    const RequestForms& forms = place[PlaceIndex(KindOf(request), request.side)];
+    return Write(forms, way, fields, request_id, timestamp_ms, out);
   }
-  const RequestForms& FillCancel(const CancelRequest& request, Fields& fields) const {
+  std::string_view Cancel(const CancelRequest& request, Way way, RequestId request_id,
+                          int64_t timestamp_ms, std::span<char> out) const {
+    Fields fields;
     const auto cancel_id = MakeCancelId(request.client_order_id.view());
-    if (cancel_id) fields.Set(Hole::kCancelId, cancel_id->view());
-    if (request.venue_order_id.value() > 0) {
+    if (cancel_id) fields.Set(Hole::kCancelId, *cancel_id);
+    const bool has_venue_id = request.venue_order_id.value() > 0;
+    if (has_venue_id) {
       fields.Set(Hole::kVenueOrderId, static_cast<uint64_t>(request.venue_order_id.value()));
-      return cancel_id ? cancel_by_venue_id : foreign_cancel_by_venue_id;
-    }
-    fields.Set(Hole::kClientOrderId, request.client_order_id.view());
-    return cancel_id ? cancel_by_client_id : foreign_cancel_by_client_id;
-  }
-  const RequestForms& FillStatus(const ClientOrderId& id, Fields& fields) const {
-    fields.Set(Hole::kClientOrderId, id.view());
-    return status;
-  }
-
-  void FillTimestamp(int64_t timestamp_ms, Fields& fields) const {
-    HF_ASSERT(timestamp_ms > 0);
-    fields.Set(Hole::kTimestamp, static_cast<uint64_t>(timestamp_ms));
-  }
-
-  // The text to sign is put where the request is going to be.
-  void Sign(const Template& payload, bool is_url, Fields& fields, std::span<char> out) const {
-    HF_ASSERT(signer != nullptr);
-    const char* const end = payload.Render(fields, out.data());
-    const std::string_view text(out.data(), static_cast<size_t>(end - out.data()));
-    char* const signature = fields.Begin(Hole::kSignature);
-    if (is_url && signer->needs_percent_encoding()) {
-      char raw[RequestSigner::kMaxSignatureBytes];
-      const size_t size = signer->Sign(text, raw);
-      fields.End(Hole::kSignature, signature + PercentEncode({raw, size}, signature));
     } else {
-      fields.End(Hole::kSignature, signature + signer->Sign(text, signature));
+      fields.Set(Hole::kClientOrderId, request.client_order_id);
     }
+    return Write(cancel[CancelIndex(cancel_id.has_value(), has_venue_id)], way, fields, request_id,
+                 timestamp_ms, out);
+  }
+  std::string_view Status(const ClientOrderId& id, Way way, RequestId request_id,
+                          int64_t timestamp_ms, std::span<char> out) const {
+    Fields fields;
+    fields.Set(Hole::kClientOrderId, id);
+    return Write(status, way, fields, request_id, timestamp_ms, out);
+  }
+  std::string_view CancelAll(Way way, RequestId request_id, int64_t timestamp_ms,
+                             std::span<char> out) const {
+    Fields fields;
+    return Write(cancel_all, way, fields, request_id, timestamp_ms, out);
   }
 
-  std::string_view Message(const RequestForms& forms, Fields& fields, RequestId request_id,
-                           int64_t timestamp_ms, BinanceAuthentication authentication,
-                           std::span<char> out) const {
+ private:
+  std::string_view Write(const RequestForms& forms, Way way, Fields& fields, RequestId request_id,
+                         int64_t timestamp_ms, std::span<char> out) const {
     HF_ASSERT(out.size() >= kMaxRequestBytes);
+    HF_ASSERT(timestamp_ms > 0);
     fields.Set(Hole::kRequestId, request_id.value());
-    FillTimestamp(timestamp_ms, fields);
-    const bool is_signed = authentication == BinanceAuthentication::kSigned;
-    if (is_signed) Sign(forms.signed_payload, false, fields, out);
-    const Template& form = is_signed ? forms.signed_message : forms.session_message;
-    return {out.data(), static_cast<size_t>(form.Render(fields, out.data()) - out.data())};
+    fields.Set(Hole::kTimestamp, static_cast<uint64_t>(timestamp_ms));
+    const Form& form = forms[static_cast<size_t>(way)];
+    char* end = form.head.Render(fields, out.data());
+    if (way != Way::kSessionMessage) {
+      HF_ASSERT(signer != nullptr);
+      end += way == Way::kSignedMessage ? SignPayload(form, fields, end)
+                                        : SignQuery({out.data() + form.query_begin, end}, end);
+      std::memcpy(end, form.tail.data(), form.tail.size());
+      end += form.tail.size();
+    }
+    return {out.data(), end};
   }
 
-  std::string_view Rest(const RequestForms& forms, Template RequestForms::*form, Fields& fields,
-                        int64_t timestamp_ms, std::span<char> out) const {
-    HF_ASSERT(out.size() >= kMaxRequestBytes);
-    FillTimestamp(timestamp_ms, fields);
-    Sign(forms.query, true, fields, out);
-    const char* const end = (forms.*form).Render(fields, out.data());
-    return {out.data(), static_cast<size_t>(end - out.data())};
+  size_t SignPayload(const Form& form, const Fields& fields, char* out) const {
+    char payload[kMaxRequestBytes];
+    const char* const end = form.payload.Render(fields, payload);
+    return signer->SignRest(form.prepared, {payload, end}, out);
+  }
+
+  size_t SignQuery(std::string_view query, char* out) const {
+    query.remove_suffix(kSignatureName.size());
+    if (!signer->needs_percent_encoding()) return signer->Sign(query, out);
+    char raw[RequestSigner::kMaxSignatureBytes];
+    return PercentEncode({raw, signer->Sign(query, raw)}, out);
   }
 };
 
@@ -465,18 +501,15 @@ BinanceOrderEncoder::BinanceOrderEncoder(const Instrument& instrument,
                                          const RequestSigner* signer) {
   HF_ASSERT(Validate(options).ok());
   HF_ASSERT(IsPlain(instrument.symbol.view(), "-_."));
-  templates_.reset(new Templates{GridText(instrument.tick_size),
-                                 GridText(instrument.lot_size),
-                                 signer,
-                                 options.receive_window_ms,
-                                 {},
-                                 {},
-                                 {},
-                                 {},
-                                 {},
-                                 {},
-                                 {}});
-  const Account account = {options.api_key, options.host};
+  templates_.reset(new Templates{.price = GridText(instrument.tick_size),
+                                 .quantity = GridText(instrument.lot_size),
+                                 .signer = signer,
+                                 .receive_window_ms = options.receive_window_ms,
+                                 .place = {},
+                                 .cancel = {},
+                                 .status = {},
+                                 .cancel_all = {}});
+  const Account account = {options.api_key, options.host, signer};
   const CommonParameters common = {
       {"apiKey", options.api_key},
       {"recvWindow", absl::StrCat(options.receive_window_ms), Hole::kNone, true},
@@ -493,14 +526,16 @@ BinanceOrderEncoder::BinanceOrderEncoder(const Instrument& instrument,
   const Parameter by_client_id = {"origClientOrderId", "", Hole::kClientOrderId};
   const Parameter by_venue_id = {"orderId", "", Hole::kVenueOrderId, true};
   const Parameter cancel_id = {"newClientOrderId", "", Hole::kCancelId};
-  const auto make_cancel = [&](Parameters parameters) {
-    parameters.insert(parameters.end(), {common.receive_window, common.symbol, common.timestamp});
-    return MakeForms("order.cancel", "DELETE", "/api/v3/order", account, parameters);
-  };
-  templates_->cancel_by_client_id = make_cancel({common.api_key, cancel_id, by_client_id});
-  templates_->cancel_by_venue_id = make_cancel({common.api_key, cancel_id, by_venue_id});
-  templates_->foreign_cancel_by_client_id = make_cancel({common.api_key, by_client_id});
-  templates_->foreign_cancel_by_venue_id = make_cancel({common.api_key, by_venue_id});
+  for (const bool has_cancel_id : {false, true}) {
+    for (const bool has_venue_id : {false, true}) {
+      Parameters parameters = {common.api_key};
+      if (has_cancel_id) parameters.push_back(cancel_id);
+      parameters.push_back(has_venue_id ? by_venue_id : by_client_id);
+      parameters.insert(parameters.end(), {common.receive_window, common.symbol, common.timestamp});
+      templates_->cancel[CancelIndex(has_cancel_id, has_venue_id)] =
+          MakeForms("order.cancel", "DELETE", "/api/v3/order", account, parameters);
+    }
+  }
   templates_->status = MakeForms(
       "order.status", "GET", "/api/v3/order", account,
       {common.api_key, by_client_id, common.receive_window, common.symbol, common.timestamp});
@@ -512,98 +547,76 @@ BinanceOrderEncoder::~BinanceOrderEncoder() = default;
 
 int64_t BinanceOrderEncoder::receive_window_ms() const { return templates_->receive_window_ms; }
 
-// --- WS API --------------------------------------------------------------------------------------
+// --- the ways of each request --------------------------------------------------------------------
+
+namespace {
+
+Way MessageWay(BinanceAuthentication authentication) {
+  return authentication == BinanceAuthentication::kSigned ? Way::kSignedMessage
+                                                          : Way::kSessionMessage;
+}
+constexpr RequestId kNoRequestId = RequestId(0);  // REST has none
+
+}  // namespace
 
 std::string_view BinanceOrderEncoder::PlaceMessage(const PlaceRequest& request,
                                                    RequestId request_id, int64_t timestamp_ms,
                                                    BinanceAuthentication authentication,
                                                    std::span<char> out) const {
-  Fields fields;
-  const RequestForms& forms = templates_->FillPlace(request, fields);
-  return templates_->Message(forms, fields, request_id, timestamp_ms, authentication, out);
+  return templates_->Place(request, MessageWay(authentication), request_id, timestamp_ms, out);
+}
+std::string_view BinanceOrderEncoder::PlaceHttp(const PlaceRequest& request, int64_t timestamp_ms,
+                                                std::span<char> out) const {
+  return templates_->Place(request, Way::kHttp, kNoRequestId, timestamp_ms, out);
+}
+std::string_view BinanceOrderEncoder::PlaceQuery(const PlaceRequest& request, int64_t timestamp_ms,
+                                                 std::span<char> out) const {
+  return templates_->Place(request, Way::kQuery, kNoRequestId, timestamp_ms, out);
 }
 
 std::string_view BinanceOrderEncoder::CancelMessage(const CancelRequest& request,
                                                     RequestId request_id, int64_t timestamp_ms,
                                                     BinanceAuthentication authentication,
                                                     std::span<char> out) const {
-  Fields fields;
-  const RequestForms& forms = templates_->FillCancel(request, fields);
-  return templates_->Message(forms, fields, request_id, timestamp_ms, authentication, out);
+  return templates_->Cancel(request, MessageWay(authentication), request_id, timestamp_ms, out);
+}
+std::string_view BinanceOrderEncoder::CancelHttp(const CancelRequest& request, int64_t timestamp_ms,
+                                                 std::span<char> out) const {
+  return templates_->Cancel(request, Way::kHttp, kNoRequestId, timestamp_ms, out);
+}
+std::string_view BinanceOrderEncoder::CancelQuery(const CancelRequest& request,
+                                                  int64_t timestamp_ms, std::span<char> out) const {
+  return templates_->Cancel(request, Way::kQuery, kNoRequestId, timestamp_ms, out);
 }
 
 std::string_view BinanceOrderEncoder::StatusMessage(const ClientOrderId& client_order_id,
                                                     RequestId request_id, int64_t timestamp_ms,
                                                     BinanceAuthentication authentication,
                                                     std::span<char> out) const {
-  Fields fields;
-  const RequestForms& forms = templates_->FillStatus(client_order_id, fields);
-  return templates_->Message(forms, fields, request_id, timestamp_ms, authentication, out);
+  return templates_->Status(client_order_id, MessageWay(authentication), request_id, timestamp_ms,
+                            out);
+}
+std::string_view BinanceOrderEncoder::StatusHttp(const ClientOrderId& client_order_id,
+                                                 int64_t timestamp_ms, std::span<char> out) const {
+  return templates_->Status(client_order_id, Way::kHttp, kNoRequestId, timestamp_ms, out);
+}
+std::string_view BinanceOrderEncoder::StatusQuery(const ClientOrderId& client_order_id,
+                                                  int64_t timestamp_ms, std::span<char> out) const {
+  return templates_->Status(client_order_id, Way::kQuery, kNoRequestId, timestamp_ms, out);
 }
 
 std::string_view BinanceOrderEncoder::CancelAllMessage(RequestId request_id, int64_t timestamp_ms,
                                                        BinanceAuthentication authentication,
                                                        std::span<char> out) const {
-  Fields fields;
-  return templates_->Message(templates_->cancel_all, fields, request_id, timestamp_ms,
-                             authentication, out);
+  return templates_->CancelAll(MessageWay(authentication), request_id, timestamp_ms, out);
 }
-
-// --- REST ----------------------------------------------------------------------------------------
-
-std::string_view BinanceOrderEncoder::PlaceHttp(const PlaceRequest& request, int64_t timestamp_ms,
-                                                std::span<char> out) const {
-  Fields fields;
-  const RequestForms& forms = templates_->FillPlace(request, fields);
-  return templates_->Rest(forms, &RequestForms::http, fields, timestamp_ms, out);
-}
-
-std::string_view BinanceOrderEncoder::CancelHttp(const CancelRequest& request, int64_t timestamp_ms,
-                                                 std::span<char> out) const {
-  Fields fields;
-  const RequestForms& forms = templates_->FillCancel(request, fields);
-  return templates_->Rest(forms, &RequestForms::http, fields, timestamp_ms, out);
-}
-
-std::string_view BinanceOrderEncoder::StatusHttp(const ClientOrderId& client_order_id,
-                                                 int64_t timestamp_ms, std::span<char> out) const {
-  Fields fields;
-  const RequestForms& forms = templates_->FillStatus(client_order_id, fields);
-  return templates_->Rest(forms, &RequestForms::http, fields, timestamp_ms, out);
-}
-
 std::string_view BinanceOrderEncoder::CancelAllHttp(int64_t timestamp_ms,
                                                     std::span<char> out) const {
-  Fields fields;
-  return templates_->Rest(templates_->cancel_all, &RequestForms::http, fields, timestamp_ms, out);
+  return templates_->CancelAll(Way::kHttp, kNoRequestId, timestamp_ms, out);
 }
-
-std::string_view BinanceOrderEncoder::PlaceQuery(const PlaceRequest& request, int64_t timestamp_ms,
-                                                 std::span<char> out) const {
-  Fields fields;
-  const RequestForms& forms = templates_->FillPlace(request, fields);
-  return templates_->Rest(forms, &RequestForms::signed_query, fields, timestamp_ms, out);
-}
-
-std::string_view BinanceOrderEncoder::CancelQuery(const CancelRequest& request,
-                                                  int64_t timestamp_ms, std::span<char> out) const {
-  Fields fields;
-  const RequestForms& forms = templates_->FillCancel(request, fields);
-  return templates_->Rest(forms, &RequestForms::signed_query, fields, timestamp_ms, out);
-}
-
-std::string_view BinanceOrderEncoder::StatusQuery(const ClientOrderId& client_order_id,
-                                                  int64_t timestamp_ms, std::span<char> out) const {
-  Fields fields;
-  const RequestForms& forms = templates_->FillStatus(client_order_id, fields);
-  return templates_->Rest(forms, &RequestForms::signed_query, fields, timestamp_ms, out);
-}
-
 std::string_view BinanceOrderEncoder::CancelAllQuery(int64_t timestamp_ms,
                                                      std::span<char> out) const {
-  Fields fields;
-  return templates_->Rest(templates_->cancel_all, &RequestForms::signed_query, fields, timestamp_ms,
-                          out);
+  return templates_->CancelAll(Way::kQuery, kNoRequestId, timestamp_ms, out);
 }
 
 }  // namespace holdfast

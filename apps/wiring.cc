@@ -117,6 +117,7 @@ SimpleEngineOptions MakeEngineOptions(const Settings& settings, const Instrument
   options.store.venue_name = settings.venue_name;
   options.store.account_name = settings.service_account;
   options.store.instrument = instrument;
+  options.store.are_lines_prices = settings.quoting_strategy == "grid";
   if (settings.store_kind == "sqlite") {
     options.store.path = Concat(settings.service_state_dir, "/holdfast.db");
   }

@@ -79,6 +79,15 @@ struct RiskRecord {
   InlineString<64> reason;
 };
 
+// The tick size changed between two runs, and with it the lines of slots, which are prices. Stored
+// ones are converted; the client order ids of older orders still carry the old ones.
+struct SlotLineChange {
+  OrderNumber first_number;  // ids from here on carry lines in the new tick
+  Decimal old_tick_size;
+  Decimal new_tick_size;
+  friend bool operator==(const SlotLineChange&, const SlotLineChange&) = default;
+};
+
 // What was stored when the last run ended, however it ended.
 struct RecoveredState {
   std::vector<Order> open_orders;  // not final when last recorded
@@ -97,6 +106,7 @@ struct RecoveredState {
   // The last run ended with RecordProvenStop() and no order number was given out since: nothing is
   // on its way to the venue. Without it an order that no record tells of may still arrive there.
   bool is_stop_proven = false;
+  std::optional<SlotLineChange> line_change;  // since an earlier run
 };
 
 // Carries out intents and keeps state: SimpleEngine sends at once and stores beside, DurableEngine

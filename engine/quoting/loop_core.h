@@ -172,6 +172,7 @@ class QuotingLoop::Core final : public VenueEventSink {
 
   // --- loop_orders.cc ---
   TrackedOrder* FindOwn(const ClientOrderId& id);
+  SlotKey KeyOf(const ParsedClientOrderId& parsed) const;
   void Handle(const OrderAccepted& event);
   void Handle(const OrderRejected& event);
   void Handle(const OrderAmbiguous& event);
@@ -377,6 +378,7 @@ class QuotingLoop::Core final : public VenueEventSink {
   bool is_first_run_ = false;
   bool has_opening_balances_ = false;
   int64_t recovered_stored_time_ns_ = 0;
+  std::optional<SlotLineChange> line_change_;
 
   // --- decision ---
   bool needs_decision_ = true;

@@ -55,7 +55,7 @@ bool QuotingLoop::Core::Attribute(const Fill& fill) {
     }
     TrackedOrder* tracked = orders_.Find(parsed->number);
     if (tracked != nullptr) NoteEvidence(*tracked, fill.venue_order_id);
-    BookOwnFill(tracked, SlotKey::Unpack(parsed->slot_key), fill);
+    BookOwnFill(tracked, tracked != nullptr ? tracked->key() : KeyOf(*parsed), fill);
     return true;
   }
   if (TrackedOrder* tracked = orders_.Find(fill.venue_order_id)) {

@@ -17,6 +17,19 @@ TrackedOrder* QuotingLoop::Core::FindOwn(const ClientOrderId& id) {
   return parsed ? orders_.Find(parsed->number) : nullptr;
 }
 
+// An id of before the last change of the tick size carries a line in the old tick. Where it does
+// not land on the new one the nearest line stands for it: what it names is no line of the grid any
+// more.
+SlotKey QuotingLoop::Core::KeyOf(const ParsedClientOrderId& parsed) const {
+  SlotKey key = SlotKey::Unpack(parsed.slot_key);
+  if (!line_change_.has_value() || parsed.number >= line_change_->first_number) return key;
+  const __int128 units = static_cast<__int128>(key.line) * line_change_->old_tick_size.units();
+  const __int128 line =
+      DivideRounded(units, line_change_->new_tick_size.units(), Rounding::kNearest);
+  if (line >= INT32_MIN && line <= INT32_MAX) key.line = static_cast<int32_t>(line);
+  return key;
+}
+
 // --- transitions ---------------------------------------------------------------------------------
 
 bool QuotingLoop::Core::Apply(TrackedOrder& tracked, OrderEvent event) {
@@ -391,7 +404,7 @@ void QuotingLoop::Core::Adopt(const OrderReport& report, const ParsedClientOrder
   order.state = OrderState::kWorking;
   order.price = report.price;
   order.quantity = report.quantity;
-  order.slot_key = parsed.slot_key;
+  order.slot_key = KeyOf(parsed).Packed();
   order.create_time_ns =
       recovered_stored_time_ns_ != 0 ? recovered_stored_time_ns_ : start_wall_ns_;
   order.update_time_ns = wall_ns_;

@@ -16,6 +16,7 @@ namespace holdfast {
 // --- what the store knew -------------------------------------------------------------------------
 
 void QuotingLoop::Core::RestoreOrders(const RecoveredState& recovered) {
+  line_change_ = recovered.line_change;
   for (const Order& stored : recovered.open_orders) {
     if (!MayBeLive(stored.state)) continue;  // never left the process
     if (!orders_.CanInsert() || orders_.Find(stored.number) != nullptr) continue;
@@ -261,6 +262,8 @@ void QuotingLoop::Core::FinishReconcile() {
     EnterStep(ReconcileStep::kOpenOrders);
     reconcile_.next_try_at_ns = hold_until_ns_;
     WakeAt(hold_until_ns_);
+    Log(LoopEventKind::kReconcile, Severity::kInfo, "waiting",
+        "the last run did not stop with proof: an order of it may still arrive");
     return;
   }
   EnterStep(ReconcileStep::kIdle);

@@ -66,6 +66,23 @@ absl::Status LoadInfo(SqliteConnection& connection, RecoveredState& state) {
   return absl::OkStatus();
 }
 
+// Since the last change of the tick size; of one before it no id can be of interest any more.
+absl::Status LoadLineChange(SqliteConnection& connection, const StoreOptions& options,
+                            int64_t instrument_key, RecoveredState& state) {
+  if (!options.are_lines_prices) return absl::OkStatus();
+  HF_ASSIGN_OR_RETURN(
+      SqliteStatement row,
+      connection.Prepare("SELECT first_order_number, previous_tick_size_e8 FROM instruments "
+                         "WHERE instrument_key = ? AND previous_tick_size_e8 IS NOT NULL"));
+  HF_RETURN_IF_ERROR(row.Bind(instrument_key));
+  HF_ASSIGN_OR_RETURN(const bool has_row, row.Step());
+  if (!has_row) return absl::OkStatus();
+  state.line_change = {.first_number = OrderNumber(static_cast<uint64_t>(row.ColumnInt(0))),
+                       .old_tick_size = Decimal::FromUnits(row.ColumnInt(1)),
+                       .new_tick_size = options.instrument.tick_size};
+  return absl::OkStatus();
+}
+
 absl::Status LoadOpenOrders(SqliteConnection& connection, const StoreOptions& options,
                             RecoveredState& state) {
   HF_ASSIGN_OR_RETURN(
@@ -238,6 +255,7 @@ absl::StatusOr<RecoveredState> LoadRecoveredState(SqliteConnection& connection,
   RecoveredState state;
   HF_RETURN_IF_ERROR(connection.Execute("BEGIN"));
   absl::Status status = LoadInfo(connection, state);
+  if (status.ok()) status = LoadLineChange(connection, options, instrument_key, state);
   if (status.ok()) status = LoadOpenOrders(connection, options, state);
   if (status.ok()) status = LoadSlots(connection, instrument_key, state);
   if (status.ok()) status = LoadSlotRest(connection, instrument_key, state);

@@ -114,12 +114,18 @@ absl::Status CheckVersion(SqliteConnection& connection, const std::string& path)
 }
 
 // What a version needs to become the next one. Version 1 had no rest, version 2 did not say how a
-// run ended.
+// run ended, version 3 not since which order number a grid is in use.
 absl::Status UpgradeFrom(SqliteConnection& connection, int64_t version) {
   if (version == 1) return connection.Execute(std::string(kSlotRestTableSql));
+  if (version == 2) {
+    return connection.Execute(
+        "ALTER TABLE store_info ADD COLUMN is_stop_proven INTEGER NOT NULL DEFAULT 0 "
+        "CHECK (is_stop_proven IN (0, 1))");
+  }
   return connection.Execute(
-      "ALTER TABLE store_info ADD COLUMN is_stop_proven INTEGER NOT NULL DEFAULT 0 "
-      "CHECK (is_stop_proven IN (0, 1))");
+      "ALTER TABLE instruments ADD COLUMN first_order_number INTEGER; "
+      "ALTER TABLE instruments ADD COLUMN previous_tick_size_e8 INTEGER "
+      "CHECK (previous_tick_size_e8 > 0)");
 }
 
 // CRASH: the old version whole, or the new one.
@@ -183,24 +189,28 @@ absl::StatusOr<Grid> InsertGrid(SqliteConnection& connection, const Instrument& 
   return *grid;
 }
 
-// A column that counts ticks or lots in rows that live on the current grid.
+// What counts ticks or lots in rows that live on the current grid.
+enum class Counts : uint8_t { kTicks, kLots, kLine, kSlotKey };
+
 struct GridColumn {
   const char* table;
   const char* column;
-  bool is_price;
+  Counts counts;
   const char* key_column;  // names the row in a message
   const char* condition;
 };
 
 constexpr GridColumn kGridColumns[] = {
-    {"orders", "price_ticks", true, "client_order_id", "open"},
-    {"orders", "quantity_lots", false, "client_order_id", "open"},
-    {"orders", "filled_lots", false, "client_order_id", "open"},
-    {"slots", "entry_price_ticks", true, "line", ""},
-    {"slots", "held_lots", false, "line", ""},
-    {"strategy_memory", "anchor_ticks", true, "'anchor'", ""},
-    {"strategy_memory", "interval_ticks", true, "'interval'", ""},
-    {"positions", "quantity_lots", false, "'position'", ""},
+    {"orders", "price_ticks", Counts::kTicks, "client_order_id", "open"},
+    {"orders", "quantity_lots", Counts::kLots, "client_order_id", "open"},
+    {"orders", "filled_lots", Counts::kLots, "client_order_id", "open"},
+    {"orders", "slot_key", Counts::kSlotKey, "client_order_id", "open"},
+    {"slots", "line", Counts::kLine, "line", ""},
+    {"slots", "entry_price_ticks", Counts::kTicks, "line", ""},
+    {"slots", "held_lots", Counts::kLots, "line", ""},
+    {"strategy_memory", "anchor_ticks", Counts::kTicks, "'anchor'", ""},
+    {"strategy_memory", "interval_ticks", Counts::kTicks, "'interval'", ""},
+    {"positions", "quantity_lots", Counts::kLots, "'position'", ""},
 };
 
 std::string LiveRows(const GridColumn& column, const Grid& grid) {
@@ -210,29 +220,71 @@ std::string LiveRows(const GridColumn& column, const Grid& grid) {
                       absl::string_view(kFinalStatesSql.data(), kFinalStatesSql.size()));
 }
 
-// Old count x old step / new step. Exact or refused; SQLite's 64-bit product cannot overflow
-// because every stored value fits in a Decimal.
+// From one step to another, in words and in SQL.
+struct StepChange {
+  const char* name;
+  int64_t old_e8;
+  int64_t new_e8;
+};
+
+StepChange StepOf(const GridColumn& column, const Grid& from, const Grid& to) {
+  if (column.counts == Counts::kLots) return {"lot size", from.lot_size_e8, to.lot_size_e8};
+  return {"tick size", from.tick_size_e8, to.tick_size_e8};
+}
+
+// The count inside the column. SlotKey::Packed(): line * 4 + two bits.
+std::string CountSql(const GridColumn& column) {
+  if (column.counts != Counts::kSlotKey) return column.column;
+  return "((slot_key - (slot_key & 3)) / 4)";
+}
+
+std::string ConvertedSql(const GridColumn& column, const StepChange& step) {
+  const std::string count =
+      absl::StrCat("(", CountSql(column), " * ", step.old_e8, " / ", step.new_e8, ")");
+  return column.counts == Counts::kSlotKey ? absl::StrCat(count, " * 4 + (slot_key & 3)") : count;
+}
+
+// Every live value lands exactly on the new grid; lines are 32 bits.
+absl::Status CheckFits(SqliteConnection& connection, const GridColumn& column, const Grid& from,
+                       const StepChange& step, const StoreOptions& options) {
+  const std::string count = CountSql(column);
+  const bool is_line = column.counts == Counts::kLine || column.counts == Counts::kSlotKey;
+  const std::string too_large = is_line ? absl::StrCat(" OR abs(", count, " * ", step.old_e8, " / ",
+                                                       step.new_e8, ") > ", INT32_MAX)
+                                        : "";
+  const absl::StatusOr<std::string> misfit = connection.QueryText(
+      absl::StrCat("SELECT ", column.key_column, " || ' ' || ", count, " FROM ", column.table,
+                   " WHERE ", LiveRows(column, from), " AND ((", count, " * ", step.old_e8, ") % ",
+                   step.new_e8, " <> 0", too_large, ") LIMIT 1"));
+  if (absl::IsNotFound(misfit.status())) return absl::OkStatus();
+  if (!misfit.ok()) return misfit.status();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "store: the venue changed the ", step.name, " of ",
+      std::string(options.instrument.symbol.view()), " from ",
+      Decimal::FromUnits(step.old_e8).ToText(), " to ", Decimal::FromUnits(step.new_e8).ToText(),
+      " and a stored value does not fit: table=", column.table, " column=", column.column,
+      " row=", *misfit, "; cancel the open orders and close the position at the venue, then move ",
+      options.path, " away to start with an empty store"));
+}
+
+// Old count x old step / new step. SQLite's 64-bit product cannot overflow because every stored
+// value fits in a Decimal.
 absl::Status ConvertColumn(SqliteConnection& connection, const GridColumn& column, const Grid& from,
-                           const Grid& to, const std::string& symbol) {
-  const int64_t old_step = column.is_price ? from.tick_size_e8 : from.lot_size_e8;
-  const int64_t new_step = column.is_price ? to.tick_size_e8 : to.lot_size_e8;
-  if (old_step == new_step) return absl::OkStatus();
-  const std::string rows = LiveRows(column, from);
-  const absl::StatusOr<std::string> misfit = connection.QueryText(absl::StrCat(
-      "SELECT ", column.key_column, " || ' ' || ", column.column, " FROM ", column.table, " WHERE ",
-      rows, " AND (", column.column, " * ", old_step, ") % ", new_step, " <> 0 LIMIT 1"));
-  if (misfit.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "store: the venue changed the grid and a stored value does not fit: symbol=", symbol,
-        " old_step_e8=", old_step, " new_step_e8=", new_step, " table=", column.table,
-        " column=", column.column, " row=", *misfit,
-        "; cancel the open orders and close the position at the venue, then start with an empty ",
-        "store"));
+                           const Grid& to, const StoreOptions& options) {
+  const StepChange step = StepOf(column, from, to);
+  const bool is_line = column.counts == Counts::kLine || column.counts == Counts::kSlotKey;
+  if (step.old_e8 == step.new_e8 || (is_line && !options.are_lines_prices)) return absl::OkStatus();
+  HF_RETURN_IF_ERROR(CheckFits(connection, column, from, step, options));
+  if (column.counts == Counts::kLine) {
+    // Part of the key, so it goes to its new value and to the new grid at once: on the way no two
+    // slots may have one name.
+    return connection.Execute(absl::StrCat("UPDATE slots SET instrument_key = ", to.instrument_key,
+                                           ", line = ", ConvertedSql(column, step), " WHERE ",
+                                           LiveRows(column, from)));
   }
-  if (!absl::IsNotFound(misfit.status())) return misfit.status();
   return connection.Execute(absl::StrCat("UPDATE ", column.table, " SET ", column.column, " = ",
-                                         column.column, " * ", old_step, " / ", new_step, " WHERE ",
-                                         rows));
+                                         ConvertedSql(column, step), " WHERE ",
+                                         LiveRows(column, from)));
 }
 
 absl::Status MoveLiveRows(SqliteConnection& connection, const Grid& from, const Grid& to) {
@@ -245,23 +297,37 @@ absl::Status MoveLiveRows(SqliteConnection& connection, const Grid& from, const 
                                          " WHERE ", LiveRows(kGridColumns[0], from)));
 }
 
-absl::StatusOr<int64_t> ChangeGrid(SqliteConnection& connection, const Instrument& instrument,
+absl::StatusOr<int64_t> ChangeGrid(SqliteConnection& connection, const StoreOptions& options,
                                    const std::optional<Grid>& from) {
   if (from.has_value()) {
     HF_RETURN_IF_ERROR(connection.Execute(absl::StrCat(
         "UPDATE instruments SET is_current = 0 WHERE instrument_key = ", from->instrument_key)));
   }
-  HF_ASSIGN_OR_RETURN(const Grid to, InsertGrid(connection, instrument));
+  HF_ASSIGN_OR_RETURN(const Grid to, InsertGrid(connection, options.instrument));
   if (!from.has_value()) return to.instrument_key;
   // Both quantity columns of an order change together so that filled <= quantity holds between:
-  // growing counts start with quantity, shrinking ones with filled.
-  const std::string symbol(instrument.symbol.view());
+  // growing counts start with quantity, shrinking ones with filled. The line of a slot is last,
+  // because it takes the slot to the new grid.
   const bool is_shrinking = to.lot_size_e8 > from->lot_size_e8;
+  const GridColumn* line = nullptr;
   for (size_t i = 0; i < std::size(kGridColumns); ++i) {
-    const size_t at = is_shrinking && (i == 1 || i == 2) ? 3 - i : i;
-    HF_RETURN_IF_ERROR(ConvertColumn(connection, kGridColumns[at], *from, to, symbol));
+    const GridColumn& column = kGridColumns[is_shrinking && (i == 1 || i == 2) ? 3 - i : i];
+    if (column.counts == Counts::kLine) {
+      line = &column;
+    } else {
+      HF_RETURN_IF_ERROR(ConvertColumn(connection, column, *from, to, options));
+    }
   }
+  HF_RETURN_IF_ERROR(ConvertColumn(connection, *line, *from, to, options));
   HF_RETURN_IF_ERROR(MoveLiveRows(connection, *from, to));
+  // Ids of orders sent until now carry lines of the old tick.
+  if (to.tick_size_e8 != from->tick_size_e8) {
+    HF_RETURN_IF_ERROR(connection.Execute(
+        absl::StrCat("UPDATE instruments SET previous_tick_size_e8 = ", from->tick_size_e8,
+                     ", first_order_number = (SELECT next_order_number FROM store_info) "
+                     "WHERE instrument_key = ",
+                     to.instrument_key)));
+  }
   return to.instrument_key;
 }
 
@@ -323,7 +389,8 @@ absl::Status CheckStoreFile(SqliteConnection& connection, const StoreOptions& op
   return WithAdvice(Upgrade(connection), options.path);
 }
 
-absl::StatusOr<int64_t> AdoptGrid(SqliteConnection& connection, const Instrument& instrument) {
+absl::StatusOr<int64_t> AdoptGrid(SqliteConnection& connection, const StoreOptions& options) {
+  const Instrument& instrument = options.instrument;
   HF_ASSIGN_OR_RETURN(const std::optional<Grid> from,
                       CurrentGrid(connection, instrument.symbol.view()));
   if (from.has_value() && from->tick_size_e8 == instrument.tick_size.units() &&
@@ -331,7 +398,7 @@ absl::StatusOr<int64_t> AdoptGrid(SqliteConnection& connection, const Instrument
     return from->instrument_key;
   }
   HF_RETURN_IF_ERROR(connection.Begin());
-  absl::StatusOr<int64_t> key = ChangeGrid(connection, instrument, from);
+  absl::StatusOr<int64_t> key = ChangeGrid(connection, options, from);
   if (key.ok()) {
     const absl::Status committed = connection.Commit();
     if (committed.ok()) return key;

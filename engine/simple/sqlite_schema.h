@@ -11,7 +11,7 @@ namespace holdfast {
 
 // The file format of SqliteStore: docs/store_format.md describes every table. The version is in
 // user_version, the mark that a file is one of ours in application_id.
-inline constexpr int64_t kStoreSchemaVersion = 3;
+inline constexpr int64_t kStoreSchemaVersion = 4;
 inline constexpr int64_t kOldestSchemaVersion = 1;          // brought up to date when it is opened
 inline constexpr int64_t kStoreApplicationId = 0x48464c44;  // "HFLD"
 
@@ -32,9 +32,10 @@ absl::StatusOr<SqliteConnection> OpenStoreFile(const StoreOptions& options);
 absl::Status CheckStoreFile(SqliteConnection& connection, const StoreOptions& options);
 
 // Makes options.instrument's grid the current one and returns its key. When the tick or lot size
-// changed since the last run, open orders, slots, strategy memory and position are converted;
-// what does not land on the new grid is refused with kInvalidArgument and nothing is changed.
-// History keeps the grid of its time.
-absl::StatusOr<int64_t> AdoptGrid(SqliteConnection& connection, const Instrument& instrument);
+// changed since the last run, open orders, slots, strategy memory and position are converted, with
+// the tick also the lines in slots and slot keys, if lines are prices; what does not land on the
+// new grid is refused with kInvalidArgument and nothing is changed. History keeps the grid of its
+// time.
+absl::StatusOr<int64_t> AdoptGrid(SqliteConnection& connection, const StoreOptions& options);
 
 }  // namespace holdfast

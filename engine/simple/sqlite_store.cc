@@ -138,7 +138,7 @@ absl::StatusOr<RecoveredState> SqliteStore::OpenSession(Session& session) {
   HF_ASSIGN_OR_RETURN(session.connection, OpenStoreFile(options_));
   SqliteConnection& connection = *session.connection;
   HF_RETURN_IF_ERROR(CheckStoreFile(connection, options_));
-  HF_ASSIGN_OR_RETURN(const int64_t instrument_key, AdoptGrid(connection, options_.instrument));
+  HF_ASSIGN_OR_RETURN(const int64_t instrument_key, AdoptGrid(connection, options_));
   HF_RETURN_IF_ERROR(session.PrepareAll(options_.instrument, instrument_key));
   HF_ASSIGN_OR_RETURN(session.record_count, session.ReadRecordCount());
   session.number_seed = OrderNumberSeed(clock_);

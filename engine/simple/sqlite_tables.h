@@ -4,7 +4,7 @@
 
 namespace holdfast {
 
-// Version 3 of the store's tables; docs/store_format.md explains units and rules. The CHECKs and
+// Version 4 of the store's tables; docs/store_format.md explains units and rules. The CHECKs and
 // triggers state again what the engine asserts: a row that breaks an invariant must not be stored,
 // whoever writes it.
 inline constexpr std::string_view kSlotRestTableSql = R"sql(
@@ -40,6 +40,8 @@ CREATE TABLE instruments (
   tick_size_e8   INTEGER NOT NULL CHECK (tick_size_e8 > 0),
   lot_size_e8    INTEGER NOT NULL CHECK (lot_size_e8 > 0),
   is_current     INTEGER NOT NULL CHECK (is_current IN (0, 1)),
+  first_order_number    INTEGER,
+  previous_tick_size_e8 INTEGER CHECK (previous_tick_size_e8 > 0),
   UNIQUE (symbol, tick_size_e8, lot_size_e8)
 ) STRICT;
 

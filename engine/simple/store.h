@@ -42,6 +42,9 @@ struct StoreOptions {
   std::string venue_name;
   std::string account_name;
   Instrument instrument;  // the one instrument that is traded on this store
+  // Lines of slots are prices in ticks, as the grid's are, and change with the tick size; otherwise
+  // they are levels.
+  bool are_lines_prices = true;
 
   // Finished orders are kept this long and at most this many; fills and the ledger for ever.
   int64_t finished_order_retention_ns = 7 * 24 * 3600 * kNanosPerSecond;

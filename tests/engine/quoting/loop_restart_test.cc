@@ -96,6 +96,55 @@ TEST_CASE("restart: a stop during the wait is proven only behind it", "[quoting]
   CHECK(world.engine.proven_stop_count == 1);
 }
 
+// The tick was 0.1 and is 0.01 now; ids below 50 carry lines in the old one.
+RecoveredState FinerTick() {
+  RecoveredState recovered = SecondRun();
+  recovered.line_change = SlotLineChange{.first_number = OrderNumber(50),
+                                         .old_tick_size = Decimal::FromUnits(10'000'000),
+                                         .new_tick_size = Decimal::FromUnits(1'000'000)};
+  return recovered;
+}
+constexpr int32_t kNewLine = World::kMid - 1000;
+constexpr int32_t kOldLine = kNewLine / 10;
+
+TEST_CASE("restart: an unknown order with a line of the old tick is adopted at the new one",
+          "[quoting][D3]") {
+  World world(FinerTick());
+  world.engine.AddOrder(IntentOf(StoredOrder(world, 7, BuyKey(kOldLine), kNewLine, 100)));
+  world.engine.AddOrder(IntentOf(StoredOrder(world, 60, BuyKey(kNewLine - 10), kNewLine - 10, 9)));
+  world.engine.next_number = 100;
+  world.strategy.wanted = {Want(BuyKey(kNewLine), kNewLine, 100),
+                           Want(BuyKey(kNewLine - 10), kNewLine - 10, 9)};
+  world.Begin();
+  world.Pass(kNanosPerSecond);
+  CHECK(world.counters().orders_adopted == 2);
+  CHECK(world.engine.placed.empty());
+  CHECK(world.engine.canceled.empty());
+}
+
+TEST_CASE("restart: a fill of an order with a line of the old tick finds its slot",
+          "[quoting][D3]") {
+  RecoveredState recovered = FinerTick();
+  World probe;
+  Order order = StoredOrder(probe, 7, BuyKey(kOldLine), kNewLine, 100);
+  const PlaceIntent intent = IntentOf(order);
+  order.slot_key = BuyKey(kNewLine).Packed();  // as the store converted it
+  const bool is_known = GENERATE(true, false);
+  if (is_known) recovered.open_orders = {order};
+  World world(recovered);
+  auto& resting = world.engine.AddOrder(intent);
+  resting.id = order.venue_order_id;
+  world.engine.next_number = 100;
+  world.strategy.wanted = {Want(BuyKey(kNewLine), kNewLine, 100)};
+  const Fill fill = world.engine.Execute(resting, Quantity::FromLots(40));
+  world.engine.TellFill(fill);  // before any list
+  world.Begin();
+  world.Pass(3 * kNanosPerSecond);
+  REQUIRE(world.strategy.last_slots.size() == 1);
+  CHECK(world.strategy.last_slots[0].line == kNewLine);
+  CHECK(world.strategy.last_slots[0].held.lots() == 40);
+}
+
 TEST_CASE("stop: the proof is recorded once, behind everything else", "[quoting][D3]") {
   World world;
   WantingOneBuy(world);

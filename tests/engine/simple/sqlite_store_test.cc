@@ -142,6 +142,11 @@ TEST_CASE("sqlite store: readers look in while it is open", "[simple][sqlite]") 
 
 // --- what the file is ----------------------------------------------------------------------------
 
+// What version 4 added.
+constexpr char kDropGridColumns[] =
+    "ALTER TABLE instruments DROP COLUMN first_order_number; "
+    "ALTER TABLE instruments DROP COLUMN previous_tick_size_e8; ";
+
 TEST_CASE("sqlite store: a newer version is refused", "[simple][sqlite]") {
   DiskBench bench;
   bench.Fill(5);
@@ -157,7 +162,9 @@ TEST_CASE("sqlite store: a file of the second version does not say how its run e
   bench.Fill(5);
   const std::string before = bench.OpenAndDescribe();
   REQUIRE(bench
-              .Sql("ALTER TABLE store_info DROP COLUMN is_stop_proven; "
+              .Sql("ALTER TABLE store_info DROP COLUMN is_stop_proven; " +
+                   std::string(kDropGridColumns) +
+                   ""
                    "PRAGMA user_version = 2")
               .ok());
   SqliteStore store(bench.options, bench.clock);
@@ -197,7 +204,9 @@ TEST_CASE("sqlite store: a file of the first version is brought up to date", "[s
   DiskBench bench;
   bench.Fill(5);
   REQUIRE(bench
-              .Sql("DROP TABLE slot_rest; ALTER TABLE store_info DROP COLUMN is_stop_proven; "
+              .Sql("DROP TABLE slot_rest; ALTER TABLE store_info DROP COLUMN is_stop_proven; " +
+                   std::string(kDropGridColumns) +
+                   ""
                    "PRAGMA user_version = 1")
               .ok());
   {
@@ -329,8 +338,13 @@ TEST_CASE("sqlite store: a finer grid converts what is live and keeps history as
     CHECK(after->open_orders[i].price.ticks() == before->open_orders[i].price.ticks() * 10);
     CHECK(after->open_orders[i].quantity == before->open_orders[i].quantity * 10);
     CHECK(after->open_orders[i].filled == before->open_orders[i].filled * 10);
+    SlotKey key = SlotKey::Unpack(before->open_orders[i].slot_key);
+    key.line *= 10;
+    CHECK(after->open_orders[i].slot_key == key.Packed());
   }
   for (size_t i = 0; i < after->slots.size(); ++i) {
+    CHECK(after->slots[i].line == before->slots[i].line * 10);
+    CHECK(after->slots[i].entry_side == before->slots[i].entry_side);
     CHECK(after->slots[i].entry_price.ticks() == before->slots[i].entry_price.ticks() * 10);
     CHECK(after->slots[i].held == before->slots[i].held * 10);
     CHECK(after->slots[i].held_cost == before->slots[i].held_cost);
@@ -339,6 +353,13 @@ TEST_CASE("sqlite store: a finer grid converts what is live and keeps history as
   CHECK(after->memory.interval_ticks == before->memory.interval_ticks * 10);
   CHECK(after->position.quantity() == before->position.quantity() * 10);
   CHECK(after->position.cost() == before->position.cost());
+  CHECK(after->slot_rest == before->slot_rest);  // exact amounts, on no grid
+  REQUIRE(after->line_change.has_value());
+  CHECK(after->line_change->old_tick_size == 0.01_dec);
+  CHECK(after->line_change->new_tick_size == 0.001_dec);
+  // Every id of before is below it, every one from now on is not.
+  CHECK(after->line_change->first_number > before->open_orders.back().number);
+  CHECK(after_store.ReserveOrderNumbers(1)->first >= after->line_change->first_number.value());
   REQUIRE(after_store.Close().ok());
 
   CHECK(bench.SqlInt("SELECT count(*) FROM fills JOIN instruments USING (instrument_key) "
@@ -357,13 +378,92 @@ TEST_CASE("sqlite store: a grid that stored values do not fit on is refused and 
   bench.options.instrument.tick_size = 0.03_dec;
   const absl::Status refused = bench.TryOpen();
   CHECK(absl::IsInvalidArgument(refused));
-  CHECK_THAT(std::string(refused.message()), Contains("symbol=BTCUSDT"));
+  CHECK_THAT(std::string(refused.message()), Contains("tick size of BTCUSDT from 0.01 to 0.03"));
   CHECK_THAT(std::string(refused.message()), Contains("column=price_ticks"));
   bench.options.instrument = TestInstrument();
   bench.options.instrument.lot_size = 7_dec;
   CHECK(absl::IsInvalidArgument(bench.TryOpen()));
   bench.options.instrument = TestInstrument();
   CHECK(bench.OpenAndDescribe() == before);
+}
+
+// A grid's slots and one order of it, without anything else.
+class GridBench : public DiskBench {
+ public:
+  void Store(const std::vector<int32_t>& lines) {
+    SqliteStore store(options, clock);
+    REQUIRE(store.Open().ok());
+    for (int32_t line : lines) {
+      const Slot slot{.line = line,
+                      .entry_side = Side::kBuy,
+                      .state = SlotState::kFilled,
+                      .entry_price = Price::FromTicks(1000),
+                      .held = Quantity::FromLots(10),
+                      .held_cost = Notional::FromUnits(5)};
+      const StampedRecord record = {
+          1, SlotRecord{.instrument = options.instrument.id, .slot = slot, .slot_rest = {}}};
+      REQUIRE(store.Append({&record, 1}).ok());
+    }
+    REQUIRE(store.Close().ok());
+  }
+  std::vector<int32_t> Lines() {
+    SqliteStore store(options, clock);
+    const absl::StatusOr<RecoveredState> state = store.Open();
+    INFO(state.status());
+    REQUIRE(state.ok());
+    std::vector<int32_t> lines;
+    for (const Slot& slot : state->slots) lines.push_back(slot.line);
+    return lines;
+  }
+};
+
+TEST_CASE("sqlite store: lines that take each other's name on the way are converted",
+          "[simple][sqlite]") {
+  using namespace literals;
+  GridBench bench;
+  bench.Store({10, 100, 1000});
+  bench.options.instrument.tick_size = 0.001_dec;
+  CHECK(bench.Lines() == std::vector<int32_t>{100, 1000, 10000});
+  bench.options.instrument.tick_size = 0.1_dec;
+  CHECK(bench.Lines() == std::vector<int32_t>{1, 10, 100});
+}
+
+TEST_CASE("sqlite store: a line that fits on no new tick refuses the start in one clear line",
+          "[simple][sqlite]") {
+  using namespace literals;
+  GridBench bench;
+  bench.Store({1003});
+  bench.options.instrument.tick_size = 0.1_dec;
+  const absl::Status refused = bench.TryOpen();
+  CHECK(absl::IsInvalidArgument(refused));
+  CHECK(std::string(refused.message()) ==
+        "store: the venue changed the tick size of BTCUSDT from 0.01 to 0.1 and a stored value "
+        "does not fit: table=slots column=line row=1003 1003; cancel the open orders and close the "
+        "position at the venue, then move " +
+            bench.options.path + " away to start with an empty store");
+  // Nor can it grow out of its 32 bits.
+  bench.options.instrument.tick_size = 0.00000001_dec;
+  bench.options.instrument.max_price = Price::FromTicks(1'000'000'000'000);
+  CHECK(bench.TryOpen().ok());  // 1003 x 10^6 still fits
+}
+
+TEST_CASE("sqlite store: a line beyond 32 bits refuses the start", "[simple][sqlite]") {
+  using namespace literals;
+  GridBench bench;
+  bench.Store({6'000'000});
+  bench.options.instrument.tick_size = 0.00001_dec;
+  const absl::Status refused = bench.TryOpen();
+  CHECK(absl::IsInvalidArgument(refused));
+  CHECK_THAT(std::string(refused.message()), Contains("column=line"));
+}
+
+TEST_CASE("sqlite store: lines that are levels stay what they are", "[simple][sqlite]") {
+  using namespace literals;
+  GridBench bench;
+  bench.options.are_lines_prices = false;
+  bench.Store({1, 2, 3});
+  bench.options.instrument.tick_size = 0.1_dec;
+  CHECK(bench.Lines() == std::vector<int32_t>{1, 2, 3});
 }
 
 // --- disks that fail -----------------------------------------------------------------------------
@@ -565,7 +665,8 @@ TEST_CASE("sqlite store: the tables refuse what breaks an invariant, whoever wri
   CHECK(is_refused("DELETE FROM ledger_entries"));
   CHECK(is_refused("DELETE FROM ledger_transactions"));
   CHECK(is_refused("UPDATE ledger_transactions SET reason = 'x'"));
-  CHECK(is_refused("INSERT INTO instruments VALUES (50, 'BTCUSDT', 'B', 'U', 1, 1, 1)"));
+  CHECK(
+      is_refused("INSERT INTO instruments VALUES (50, 'BTCUSDT', 'B', 'U', 1, 1, 1, NULL, NULL)"));
 
   const std::string entry = "INSERT INTO ledger_entries VALUES (9999, ";
   CHECK(is_refused("BEGIN; " + entry + "0, 'wallet', 'USDT', 5); COMMIT"));  // never closed

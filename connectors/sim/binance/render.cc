@@ -19,17 +19,48 @@ Decimal Average(Decimal quote, Decimal base) {
   return base.is_positive() ? Divide(quote, base, Rounding::kNearest) : kZero;
 }
 
-// The fields that most order answers share, in the venue's order.
+// What answers about an order share, in the venue's order.
+void RenderOrderKind(JsonWriter& out, const SimOrder& order) {
+  out.Field("status", WireText(order.status))
+      .Field("timeInForce", WireText(order.time_in_force))
+      .Field("type", WireText(order.type))
+      .Field("side", WireText(order.side));
+}
 void RenderOrderCore(JsonWriter& out, const SimOrder& order) {
   out.Field("price", order.price)
       .Field("origQty", order.quantity)
       .Field("executedQty", order.executed_quantity)
       .Field("origQuoteOrderQty", order.quote_order_quantity)
-      .Field("cummulativeQuoteQty", order.executed_quote)
-      .Field("status", WireText(order.status))
-      .Field("timeInForce", WireText(order.time_in_force))
-      .Field("type", WireText(order.type))
-      .Field("side", WireText(order.side));
+      .Field("cummulativeQuoteQty", order.executed_quote);
+  RenderOrderKind(out, order);
+}
+void RenderOrderNames(JsonWriter& out, const Instrument& instrument, const SimOrder& order) {
+  out.Field("symbol", instrument.symbol.view())
+      .Field("orderId", order.order_id.value())
+      .Field("orderListId", -1);
+}
+
+void RenderTop(JsonWriter& out, const SimBookTop& top) {
+  out.Field("bidPrice", top.bid.price)
+      .Field("bidQty", top.bid.quantity)
+      .Field("askPrice", top.ask.price)
+      .Field("askQty", top.ask.quantity);
+}
+
+// One trade each: the first and the last of an aggregate are the same.
+void RenderAggregateFields(JsonWriter& out, const SimPublicTrade& trade) {
+  out.Field("a", trade.trade_id.value())
+      .Field("p", trade.price)
+      .Field("q", trade.quantity)
+      .Field("f", trade.trade_id.value())
+      .Field("l", trade.trade_id.value())
+      .Field("T", Milliseconds(trade.time_ns))
+      .Field("m", trade.aggressor == Side::kSell)
+      .Field("M", true);
+}
+
+JsonWriter& BeginEvent(JsonWriter& out, const char* kind, int64_t time_ns) {
+  return out.BeginObject().Field("e", kind).Field("E", Milliseconds(time_ns));
 }
 
 std::string_view RejectReason(std::optional<SimRefusal> refusal) {
@@ -130,11 +161,9 @@ std::string_view WireText(SimExecutionType type) {
 void RenderPlaced(JsonWriter& out, const Instrument& instrument, const SimOrderResult& result,
                   ResponseType type) {
   const SimOrder& order = result.order;
-  out.BeginObject()
-      .Field("symbol", instrument.symbol.view())
-      .Field("orderId", order.order_id.value())
-      .Field("orderListId", -1)
-      .Field("clientOrderId", order.client_order_id.view())
+  out.BeginObject();
+  RenderOrderNames(out, instrument, order);
+  out.Field("clientOrderId", order.client_order_id.view())
       .Field("transactTime", Milliseconds(order.create_time_ns));
   if (type != ResponseType::kAck) {
     RenderOrderCore(out, order);
@@ -170,11 +199,9 @@ void RenderCanceled(JsonWriter& out, const Instrument& instrument, const SimOrde
 }
 
 void RenderOrder(JsonWriter& out, const Instrument& instrument, const SimOrder& order) {
-  out.BeginObject()
-      .Field("symbol", instrument.symbol.view())
-      .Field("orderId", order.order_id.value())
-      .Field("orderListId", -1)
-      .Field("clientOrderId", order.client_order_id.view());
+  out.BeginObject();
+  RenderOrderNames(out, instrument, order);
+  out.Field("clientOrderId", order.client_order_id.view());
   RenderOrderCore(out, order);
   out.Field("stopPrice", kZero)
       .Field("icebergQty", kZero)
@@ -194,23 +221,18 @@ void RenderAmended(JsonWriter& out, const Instrument& instrument, const SimAmend
       .Field("transactTime", Milliseconds(order.update_time_ns))
       .Field("executionId", result.execution_id)
       .Key("amendedOrder")
-      .BeginObject()
-      .Field("symbol", instrument.symbol.view())
-      .Field("orderId", order.order_id.value())
-      .Field("orderListId", -1)
-      .Field("origClientOrderId", order.original_client_order_id.view())
+      .BeginObject();
+  RenderOrderNames(out, instrument, order);
+  out.Field("origClientOrderId", order.original_client_order_id.view())
       .Field("clientOrderId", order.client_order_id.view())
       .Field("price", order.price)
       .Field("qty", order.quantity)
       .Field("executedQty", order.executed_quantity)
       .Field("preventedQty", order.prevented_quantity)
       .Field("quoteOrderQty", order.quote_order_quantity)
-      .Field("cumulativeQuoteQty", order.executed_quote)
-      .Field("status", WireText(order.status))
-      .Field("timeInForce", WireText(order.time_in_force))
-      .Field("type", WireText(order.type))
-      .Field("side", WireText(order.side))
-      .Field("workingTime", Milliseconds(order.working_time_ns))
+      .Field("cumulativeQuoteQty", order.executed_quote);
+  RenderOrderKind(out, order);
+  out.Field("workingTime", Milliseconds(order.working_time_ns))
       .Field("selfTradePreventionMode", WireText(order.self_trade))
       .EndObject()
       .EndObject();
@@ -433,16 +455,9 @@ void RenderPublicTrade(JsonWriter& out, const SimPublicTrade& trade) {
 }
 
 void RenderAggregateTrade(JsonWriter& out, const SimPublicTrade& trade) {
-  out.BeginObject()
-      .Field("a", trade.trade_id.value())
-      .Field("p", trade.price)
-      .Field("q", trade.quantity)
-      .Field("f", trade.trade_id.value())
-      .Field("l", trade.trade_id.value())
-      .Field("T", Milliseconds(trade.time_ns))
-      .Field("m", trade.aggressor == Side::kSell)
-      .Field("M", true)
-      .EndObject();
+  out.BeginObject();
+  RenderAggregateFields(out, trade);
+  out.EndObject();
 }
 
 void RenderTicker(JsonWriter& out, std::string_view symbol, const SimTicker& ticker,
@@ -455,12 +470,9 @@ void RenderTicker(JsonWriter& out, std::string_view symbol, const SimTicker& tic
       .Field("weightedAvgPrice", Average(ticker.quote_volume, ticker.volume))
       .Field("prevClosePrice", ticker.open)
       .Field("lastPrice", ticker.last)
-      .Field("lastQty", ticker.last_quantity)
-      .Field("bidPrice", top.bid.price)
-      .Field("bidQty", top.bid.quantity)
-      .Field("askPrice", top.ask.price)
-      .Field("askQty", top.ask.quantity)
-      .Field("openPrice", ticker.open)
+      .Field("lastQty", ticker.last_quantity);
+  RenderTop(out, top);
+  out.Field("openPrice", ticker.open)
       .Field("highPrice", ticker.high)
       .Field("lowPrice", ticker.low)
       .Field("volume", ticker.volume)
@@ -474,13 +486,9 @@ void RenderTicker(JsonWriter& out, std::string_view symbol, const SimTicker& tic
 }
 
 void RenderTickerBook(JsonWriter& out, std::string_view symbol, const SimBookTop& top) {
-  out.BeginObject()
-      .Field("symbol", symbol)
-      .Field("bidPrice", top.bid.price)
-      .Field("bidQty", top.bid.quantity)
-      .Field("askPrice", top.ask.price)
-      .Field("askQty", top.ask.quantity)
-      .EndObject();
+  out.BeginObject().Field("symbol", symbol);
+  RenderTop(out, top);
+  out.EndObject();
 }
 
 // --- events -----------------------------------------------------------------------------------
@@ -488,9 +496,7 @@ void RenderTickerBook(JsonWriter& out, std::string_view symbol, const SimBookTop
 std::string DepthEvent(std::string_view symbol, const SimDepthDiff& diff) {
   std::string text;
   JsonWriter out(text);
-  out.BeginObject()
-      .Field("e", "depthUpdate")
-      .Field("E", Milliseconds(diff.time_ns))
+  BeginEvent(out, "depthUpdate", diff.time_ns)
       .Field("s", symbol)
       .Field("U", diff.first_update_id)
       .Field("u", diff.last_update_id);
@@ -516,10 +522,8 @@ std::string BookTopEvent(std::string_view symbol, const SimBookTop& top) {
 
 std::string TradeEvent(std::string_view symbol, const SimPublicTrade& trade, int64_t event_ns) {
   std::string text;
-  JsonWriter(text)
-      .BeginObject()
-      .Field("e", "trade")
-      .Field("E", Milliseconds(event_ns))
+  JsonWriter out(text);
+  BeginEvent(out, "trade", event_ns)
       .Field("s", symbol)
       .Field("t", trade.trade_id.value())
       .Field("p", trade.price)
@@ -534,20 +538,10 @@ std::string TradeEvent(std::string_view symbol, const SimPublicTrade& trade, int
 std::string AggregateTradeEvent(std::string_view symbol, const SimPublicTrade& trade,
                                 int64_t event_ns) {
   std::string text;
-  JsonWriter(text)
-      .BeginObject()
-      .Field("e", "aggTrade")
-      .Field("E", Milliseconds(event_ns))
-      .Field("s", symbol)
-      .Field("a", trade.trade_id.value())
-      .Field("p", trade.price)
-      .Field("q", trade.quantity)
-      .Field("f", trade.trade_id.value())
-      .Field("l", trade.trade_id.value())
-      .Field("T", Milliseconds(trade.time_ns))
-      .Field("m", trade.aggressor == Side::kSell)
-      .Field("M", true)
-      .EndObject();
+  JsonWriter out(text);
+  BeginEvent(out, "aggTrade", event_ns).Field("s", symbol);
+  RenderAggregateFields(out, trade);
+  out.EndObject();
   return text;
 }
 
@@ -560,9 +554,7 @@ std::string ExecutionReport(const Instrument& instrument, const SimExecution& ex
   std::string text;
   text.reserve(768);
   JsonWriter out(text);
-  out.BeginObject()
-      .Field("e", "executionReport")
-      .Field("E", Milliseconds(execution.time_ns))
+  BeginEvent(out, "executionReport", execution.time_ns)
       .Field("s", instrument.symbol.view())
       .Field("c", execution.client_order_id.view())
       .Field("S", WireText(order.side))
@@ -610,10 +602,7 @@ std::string ExecutionReport(const Instrument& instrument, const SimExecution& ex
 std::string AccountPosition(std::span<const SimBalance> changed, int64_t time_ns) {
   std::string text;
   JsonWriter out(text);
-  out.BeginObject()
-      .Field("e", "outboundAccountPosition")
-      .Field("E", Milliseconds(time_ns))
-      .Field("u", Milliseconds(time_ns));
+  BeginEvent(out, "outboundAccountPosition", time_ns).Field("u", Milliseconds(time_ns));
   out.Key("B").BeginArray();
   for (const SimBalance& balance : changed) {
     out.BeginObject()
@@ -628,10 +617,8 @@ std::string AccountPosition(std::span<const SimBalance> changed, int64_t time_ns
 
 std::string BalanceUpdate(std::string_view asset, Decimal delta, int64_t time_ns) {
   std::string text;
-  JsonWriter(text)
-      .BeginObject()
-      .Field("e", "balanceUpdate")
-      .Field("E", Milliseconds(time_ns))
+  JsonWriter out(text);
+  BeginEvent(out, "balanceUpdate", time_ns)
       .Field("a", asset)
       .Field("d", delta)
       .Field("T", Milliseconds(time_ns))

@@ -255,7 +255,10 @@ class Book::FarLevels {
 };
 
 Book::Ladder::Ladder()
-    : window(new Window), first_page(kNoPage), far(std::make_unique<FarLevels>()) {}
+    : window(new Window),
+      first_page(kNoPage),
+      top_page(kNoPage),
+      far(std::make_unique<FarLevels>()) {}
 Book::Ladder::~Ladder() = default;
 Book::Ladder::Ladder(Ladder&&) noexcept = default;
 Book::Ladder& Book::Ladder::operator=(Ladder&&) noexcept = default;
@@ -285,12 +288,15 @@ template <Side kSide>
 void Book::ApplyTo(Ladder& ladder, std::span<const LevelChange> changes) {
   Window& window = *ladder.window;
   int64_t first_page = ladder.first_page;
+  int64_t top_page = ladder.top_page;
   int64_t signs = 0;
   for (const LevelChange& change : changes) {
     const int64_t key = Mirror<kSide>(change.price.ticks());
     const int64_t lots = change.quantity.lots();
+    const int64_t page = key >> kPageBits;
     signs |= lots;
-    if (static_cast<uint64_t>((key >> kPageBits) - first_page) < kPageCount) [[likely]] {
+    top_page = std::max(top_page, page);
+    if (static_cast<uint64_t>(page - first_page) < kPageCount) [[likely]] {
       window.Store(key, lots);
     } else {
       SetOutside(ladder, key, lots);
@@ -298,6 +304,7 @@ void Book::ApplyTo(Ladder& ladder, std::span<const LevelChange> changes) {
     }
   }
   HF_ASSERT(signs >= 0);
+  ladder.top_page = std::min(top_page, first_page + kPageCount - 1);
   RefreshBest<kSide>(ladder);
 }
 
@@ -305,13 +312,13 @@ template <Side kSide>
 void Book::RefreshBest(Ladder& ladder) {
   Window& window = *ladder.window;
   while (true) {
-    for (int64_t index = kPageCount - 1; index >= 0; --index) {
-      const int64_t page = ladder.first_page + index;
+    for (int64_t page = ladder.top_page; page >= ladder.first_page; --page) {
       int64_t key;
       if (!window.FindBest(page, key)) continue;
+      ladder.top_page = page;
       ladder.best = BookLevel{Price::FromTicks(Mirror<kSide>(key)),
                               Quantity::FromLots(window.PresentLots(key))};
-      if (index < kLowPageIndex) [[unlikely]]
+      if (page - ladder.first_page < kLowPageIndex) [[unlikely]]
         MoveWindow(ladder, page - kBestPageIndex);
       return;
     }
@@ -319,7 +326,8 @@ void Book::RefreshBest(Ladder& ladder) {
       ladder.best.reset();
       return;
     }
-    MoveWindow(ladder, (ladder.far->HighestKey() >> kPageBits) - kBestPageIndex);
+    ladder.top_page = ladder.far->HighestKey() >> kPageBits;
+    MoveWindow(ladder, ladder.top_page - kBestPageIndex);
   }
 }
 
@@ -364,6 +372,7 @@ void Book::ClearLadder(Ladder& ladder) {
   ladder.window->Clear();
   ladder.far->Clear();
   ladder.first_page = kNoPage;
+  ladder.top_page = kNoPage;
   ladder.best.reset();
 }
 

@@ -80,6 +80,8 @@ class Book {
 
     std::unique_ptr<Window> window;
     int64_t first_page;  // the window holds pages [first_page, first_page + kPageCount)
+    // No level is on a higher page: where the search for the best one begins.
+    int64_t top_page;
     // Levels below the window. INVARIANT: nothing is above it, and between two calls the best level
     // of a side that is not empty is inside it.
     std::unique_ptr<FarLevels> far;

@@ -25,6 +25,7 @@ class FakeEngine final : public Engine {
     kAccept,
     kRejectWouldTake,
     kRejectOther,
+    kNotSent,      // the connector does not send it
     kLostRequest,  // never arrives; the answer is ambiguous
     kLostReply,    // arrives; the answer is ambiguous, no stream event
     kSilent,       // arrives; nothing is ever said
@@ -51,12 +52,15 @@ class FakeEngine final : public Engine {
   CancelFate next_cancel = CancelFate::kCancel;
   bool is_fate_sticky = false;
   bool answers_queries = true;
-  bool lists_fills = true;  // false: the trade list lags and shows nothing
+  bool lists_fills = true;   // false: the trade list lags and shows nothing
+  bool lists_orders = true;  // false: so does the list of open orders
   bool has_stream = true;
   bool has_entry = true;
   bool is_healthy = true;
   bool takes_records = true;
   bool is_budget_open = true;
+  int64_t placement_room = INT64_MAX;  // less one with each placement
+  bool counts_at_once = true;  // false: the test takes from the room itself
   bool can_trade = true;
   Decimal maker_fee;
   int64_t clock_offset_ns = 0;
@@ -187,6 +191,7 @@ class FakeEngine final : public Engine {
     if (fate == Fate::kRefuse || !has_entry) return absl::UnavailableError("");
     HF_ASSERT(orders.find(std::string(intent.client_order_id.view())) == orders.end());
     placed.push_back(intent);
+    if (placement_room != INT64_MAX && counts_at_once) --placement_room;
     Answer(intent, fate);
     return absl::OkStatus();
   }
@@ -234,7 +239,7 @@ class FakeEngine final : public Engine {
     if (!has_entry) return absl::UnavailableError("");
     if (!answers_queries) return absl::OkStatus();
     for (const auto& [client_id, order] : orders) {
-      if (order.is_open()) {
+      if (order.is_open() && lists_orders) {
         events.push_back(ReportOf(order, EvidenceSource::kOpenOrdersQuery, id));
       }
     }
@@ -308,7 +313,8 @@ class FakeEngine final : public Engine {
   }
   RateBudget rate_budget() const override {
     RateBudget budget;
-    budget.is_placement_allowed = is_budget_open;
+    budget.is_placement_allowed = is_budget_open && placement_room > 0;
+    budget.placement_room = placement_room;
     return budget;
   }
   bool is_order_entry_up() const override { return has_entry; }
@@ -335,6 +341,10 @@ class FakeEngine final : public Engine {
   }
 
  private:
+  static RejectReason ReasonOf(Fate fate) {
+    if (fate == Fate::kNotSent) return RejectReason::kNotSent;
+    return fate == Fate::kRejectWouldTake ? RejectReason::kWouldTake : RejectReason::kOther;
+  }
   template <typename T>
   bool Keep(std::vector<T>& kept, const T& record) {
     if (takes_records) kept.push_back(record);
@@ -353,10 +363,9 @@ class FakeEngine final : public Engine {
       }
       case Fate::kRejectWouldTake:
       case Fate::kRejectOther:
+      case Fate::kNotSent:
         events.push_back(OrderRejected{.client_order_id = intent.client_order_id,
-                                       .reason = fate == Fate::kRejectWouldTake
-                                                     ? RejectReason::kWouldTake
-                                                     : RejectReason::kOther,
+                                       .reason = ReasonOf(fate),
                                        .venue_code = -2010,
                                        .text = VenueText(),
                                        .receive_time_ns = now_ns});

@@ -54,9 +54,11 @@ TEST_CASE("evidence: every adopted order whose fills were booked before is ended
   }
   world.engine.balances = balances;
   world.Begin();
-  world.Pass(20 * kNanosPerSecond);
+  for (int i = 0; i < 400 && world.loop->open_order_count() == 4; ++i) {
+    world.Pass(50 * kNanosPerMilli);
+  }
+  CHECK(world.loop->open_order_count() == 0);  // the list that ends one ends all
   CHECK(world.engine.open_count() == 0);
-  CHECK(world.loop->open_order_count() == 0);
   CHECK(world.counters().fills == 0);
 }
 
@@ -199,6 +201,24 @@ TEST_CASE("strays: the stop waits until the last one is gone, and its fill is bo
   CHECK(world.loop->position().quantity().lots() == 30);
 }
 
+TEST_CASE("strays: the stop waits for one that the lists do not show", "[quoting][X5]") {
+  World world;
+  ProvenAbsent(world);
+  auto& order = world.engine.AddOrder(world.engine.placed[0]);
+  world.engine.lists_orders = false;
+  world.engine.next_cancel = FakeEngine::CancelFate::kSilent;
+  world.engine.is_fate_sticky = true;
+  world.engine.events.push_back(
+      OrderAccepted{.client_order_id = order.intent.client_order_id, .venue_order_id = order.id});
+  world.Turns(2);
+  world.loop->RequestStop();
+  world.Pass(20 * kNanosPerSecond);
+  CHECK_FALSE(world.loop->is_stopped());
+  world.engine.next_cancel = FakeEngine::CancelFate::kCancel;
+  REQUIRE(world.PassUntilStopped(60 * kNanosPerSecond));
+  CHECK(world.engine.open_count() == 0);
+}
+
 TEST_CASE("evidence: a reject of a resting order is asked about before it is believed",
           "[quoting][X5]") {
   World world;
@@ -265,15 +285,16 @@ TEST_CASE("dark: an order in flight is final only by the venue's own clock", "[q
   Order order = StoredOrder(probe, 7, BuyKey(1), World::kMid - 1000, 100);
   order.state = OrderState::kInFlight;
   order.venue_order_id = VenueOrderId();
-  // By our clock the window is over; the venue's is behind and still takes it for two seconds.
+  // Its window is over. The venue's clock is three seconds behind ours, and so are its answers:
+  // measured by our clock they would seem to be of before the end of the window.
   order.create_time_ns = probe.clock.WallNs() - 6 * kNanosPerSecond;
   order.submit_expiry_ns = 0;
   recovered.open_orders = {order};
   World world(recovered);
-  world.engine.clock_offset_ns = -900 * kNanosPerMilli;
+  world.engine.clock_offset_ns = -3 * kNanosPerSecond;
   world.engine.next_number = 100;
   world.Begin();
-  world.Pass(5 * kNanosPerSecond);
+  world.Pass(1500 * kNanosPerMilli);
   CHECK(world.loop->open_order_count() == 0);
   CHECK(world.counters().unknown_resolved_absent == 1);
   // What was worked out from the venue's clock is what is recorded, if anything.

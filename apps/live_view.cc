@@ -433,6 +433,9 @@ std::string RunSummary(const StatusSnapshot& snapshot, const RunReport& report) 
     if (count == 0) continue;
     AppendTo(out, "    rejected      ", ToText(static_cast<RejectReason>(i)), " ", count, "\n");
   }
+  if (counters.orders_not_sent > 0) {
+    AppendTo(out, "    not sent      by our own connector ", counters.orders_not_sent, "\n");
+  }
   AppendTo(out, "  fills           ", counters.fills, "  volume ", FixedText(report.volume, 2), " ",
            snapshot.quote_asset.view(), "\n");
   AppendTo(out, "  fees            ",

@@ -65,6 +65,9 @@ struct RateBudget {
   int64_t order_count_used = 0;  // in the shorter of the venue's windows
   int64_t order_count_limit = 0;
   bool is_placement_allowed = true;  // false: only cancels (from the reserve) and queries go out
+  // Placements that may still go out, beyond those that were sent. What was handed over and is not
+  // answered may not be counted yet: whoever places takes it off.
+  int64_t placement_room = INT64_MAX;
   // Why the oldest query waits, used and limit of that budget (zero: a block), and until when on
   // our wall clock. Then it is looked at again; earlier when the venue's count allows it.
   QueryWait query_wait = QueryWait::kNone;

@@ -125,9 +125,9 @@ void BinanceConnection::PublishBudget() {
   weight_limit_.store(weight.limit, std::memory_order_relaxed);
   orders_used_.store(orders.used, std::memory_order_relaxed);
   orders_limit_.store(orders.limit, std::memory_order_relaxed);
-  is_placement_allowed_.store(
-      !budget_.ArePlacementsBlocked(clock_.WallNs()) && budget_.MayPlace(1, now_ns),
-      std::memory_order_relaxed);
+  const bool is_blocked = budget_.ArePlacementsBlocked(clock_.WallNs());
+  placement_room_.store(is_blocked ? 0 : budget_.PlacementRoom(1, now_ns),
+                        std::memory_order_relaxed);
 }
 
 RateBlock BinanceConnection::rate_block() const {
@@ -144,11 +144,13 @@ void BinanceConnection::PublishQueryWait(QueryWait cause, int64_t used, int64_t 
 }
 
 RateBudget BinanceConnection::budget_snapshot() const {
+  const int64_t placement_room = placement_room_.load(std::memory_order_relaxed);
   return {.request_weight_used = weight_used_.load(std::memory_order_relaxed),
           .request_weight_limit = weight_limit_.load(std::memory_order_relaxed),
           .order_count_used = orders_used_.load(std::memory_order_relaxed),
           .order_count_limit = orders_limit_.load(std::memory_order_relaxed),
-          .is_placement_allowed = is_placement_allowed(),
+          .is_placement_allowed = placement_room > 0,
+          .placement_room = placement_room,
           .query_wait = query_wait_.load(std::memory_order_relaxed),
           .query_wait_used = query_wait_used_.load(std::memory_order_relaxed),
           .query_wait_limit = query_wait_limit_.load(std::memory_order_relaxed),

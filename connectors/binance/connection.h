@@ -42,6 +42,7 @@ class BinanceConnection {
   ClockOffsetEstimator& clock_offset() { return clock_offset_; }
   int64_t VenueTimeNs() const { return clock_.WallNs() + clock_offset_.offset_ns(); }
   RateBudgetTracker& budget() { return budget_; }
+  const RateBudgetTracker& budget() const { return budget_; }
   void Charge(BudgetKind kind, int64_t amount);
   // Placements that the venue has not counted in any answer yet: they come on top of its count.
   void SetUnansweredPlacements(int64_t count) { unanswered_placements_ = count; }
@@ -60,9 +61,7 @@ class BinanceConnection {
   // --- any thread ---
   // To be kept across restarts, as BinanceOptions::initial_rate_block.
   RateBlock rate_block() const;
-  bool is_placement_allowed() const {
-    return is_placement_allowed_.load(std::memory_order_relaxed);
-  }
+  bool is_placement_allowed() const { return placement_room_.load(std::memory_order_relaxed) > 0; }
   RateBudget budget_snapshot() const;
 
  private:
@@ -88,7 +87,7 @@ class BinanceConnection {
   std::atomic<int64_t> weight_limit_{0};
   std::atomic<int64_t> orders_used_{0};
   std::atomic<int64_t> orders_limit_{0};
-  std::atomic<bool> is_placement_allowed_{true};
+  std::atomic<int64_t> placement_room_{0};
   std::atomic<QueryWait> query_wait_{QueryWait::kNone};
   std::atomic<int64_t> query_wait_used_{0};
   std::atomic<int64_t> query_wait_limit_{0};

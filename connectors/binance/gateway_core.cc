@@ -186,7 +186,7 @@ std::string_view BinanceGatewayCore::WhyNoCancel() const {
 std::string_view BinanceGatewayCore::WhyNoPlacement() const {
   if (const std::string_view why = WhyNoCancel(); !why.empty()) return why;
   if (connection_.clock_offset().has_estimate() == false) return "clock offset is being measured";
-  RateBudgetTracker& budget = const_cast<BinanceConnection&>(connection_).budget();
+  const RateBudgetTracker& budget = connection_.budget();
   if (budget.ArePlacementsBlocked(WallNs()) || !budget.MayPlace(1, connection_.VenueTimeNs())) {
     return "the rate budget is used up";
   }
@@ -332,6 +332,8 @@ void BinanceGatewayCore::ChargeFor(const Slot& slot) {
   connection_.Charge(BudgetKind::kRequestCount, 1);
   if (slot.kind == Slot::Kind::kPlace) connection_.Charge(BudgetKind::kOrderCount, 1);
   connection_.SetUnansweredPlacements(pending_.sent_placement_count());
+  // Before any answer can be seen: a placement that is answered is counted in what others read.
+  connection_.PublishBudget();
 }
 
 std::string_view BinanceGatewayCore::EncodeForSession(const Slot& slot, int64_t timestamp_ms) {

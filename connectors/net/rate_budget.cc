@@ -54,10 +54,9 @@ void RateBudgetTracker::OnVenueCount(BudgetKind kind, int64_t interval_ns, int64
   }
 }
 
-bool RateBudgetTracker::Fits(const Counter& counter, int64_t used, int64_t amount,
-                             int64_t kept_ppm) {
+int64_t RateBudgetTracker::Left(const Counter& counter, int64_t used, int64_t kept_ppm) {
   const int64_t limit = counter.window.limit;
-  return used + amount <= limit - limit * kept_ppm / kMillion;
+  return limit - limit * kept_ppm / kMillion - used;
 }
 
 bool RateBudgetTracker::HasRoom(BudgetKind kind, int64_t amount, int64_t now_ns,
@@ -67,11 +66,17 @@ bool RateBudgetTracker::HasRoom(BudgetKind kind, int64_t amount, int64_t now_ns,
   });
 }
 
-bool RateBudgetTracker::MayPlace(int64_t weight, int64_t now_ns) {
-  return HasRoom(BudgetKind::kRequestWeight, weight, now_ns, cancel_reserve_ppm_) &&
-         HasRoom(BudgetKind::kRequestCount, 1, now_ns, cancel_reserve_ppm_) &&
-         // Cancels don't count as orders: nothing of that budget needs to be reserved for them.
-         HasRoom(BudgetKind::kOrderCount, 1, now_ns, 0);
+int64_t RateBudgetTracker::PlacementRoom(int64_t weight, int64_t now_ns) const {
+  HF_ASSERT(weight > 0);
+  int64_t room = INT64_MAX;
+  for (const Counter& counter : counters_) {
+    const BudgetKind kind = counter.window.kind;
+    const int64_t amount = kind == BudgetKind::kRequestWeight ? weight : 1;
+    // Cancels don't count as orders: nothing of that budget needs to be reserved for them.
+    const int64_t kept_ppm = kind == BudgetKind::kOrderCount ? 0 : cancel_reserve_ppm_;
+    room = std::min(room, Left(counter, UsedIn(counter, now_ns), kept_ppm) / amount);
+  }
+  return std::max<int64_t>(0, room);
 }
 
 bool RateBudgetTracker::MayCancel(int64_t weight, int64_t now_ns) {

@@ -66,8 +66,10 @@ class RateBudgetTracker {
   // The venue states how much of a window is used. Unknown windows are ignored.
   void OnVenueCount(BudgetKind kind, int64_t interval_ns, int64_t used, int64_t now_ns);
 
+  // How many placements of this weight every window has room for.
+  int64_t PlacementRoom(int64_t weight, int64_t now_ns) const;
   // Room for one placement, a cancel, a query of this weight.
-  bool MayPlace(int64_t weight, int64_t now_ns);
+  bool MayPlace(int64_t weight, int64_t now_ns) const { return PlacementRoom(weight, now_ns) > 0; }
   bool MayCancel(int64_t weight, int64_t now_ns);
   bool MayQuery(int64_t weight, int64_t now_ns) const {
     return !QueryShortage(weight, QueryPurpose::kOrdinary, now_ns).has_value();
@@ -103,7 +105,10 @@ class RateBudgetTracker {
   };
   int64_t UsedIn(const Counter& counter, int64_t now_ns) const;
   // `kept_ppm`: share of each window that stays untouched.
-  static bool Fits(const Counter& counter, int64_t used, int64_t amount, int64_t kept_ppm);
+  static int64_t Left(const Counter& counter, int64_t used, int64_t kept_ppm);
+  static bool Fits(const Counter& counter, int64_t used, int64_t amount, int64_t kept_ppm) {
+    return amount <= Left(counter, used, kept_ppm);
+  }
   bool HasRoom(BudgetKind kind, int64_t amount, int64_t now_ns, int64_t kept_ppm) const;
 
   const int64_t cancel_reserve_ppm_;

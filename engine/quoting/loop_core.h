@@ -275,6 +275,7 @@ class QuotingLoop::Core final : public VenueEventSink {
   void KeepExitsOnly();
   int EmitCancels();
   int EmitPlacements(int budget);
+  int64_t VenueRoom() const;
   ExposureView MakeExposure() const;
   OrderCandidate MakeCandidate(const TargetOrder& target, const ExposureView& view) const;
   std::optional<DenyReason> TryPlace(const TargetOrder& target, ExposureView& view);

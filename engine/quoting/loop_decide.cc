@@ -146,7 +146,6 @@ ExposureView QuotingLoop::Core::MakeExposure() const {
   view.available_base =
       books_.Wallet(instrument_.base_asset) - instrument_.ToDecimal(orders_.live_sell());
   view.available_quote = books_.Wallet(instrument_.quote_asset) - orders_.live_buy_notional();
-  view.is_venue_budget_open = engine_.rate_budget().is_placement_allowed;
   for (uint32_t position : orders_.live()) {
     const Order& order = orders_.at(position).order;
     if (order.side == Side::kBuy) {
@@ -156,6 +155,13 @@ ExposureView QuotingLoop::Core::MakeExposure() const {
     }
   }
   return view;
+}
+
+// What the venue's budget still takes. A placement without an answer may be counted or not: it is
+// taken off in any case.
+int64_t QuotingLoop::Core::VenueRoom() const {
+  const RateBudget budget = engine_.rate_budget();
+  return budget.is_placement_allowed ? budget.placement_room - orders_.in_flight_count() : 0;
 }
 
 int QuotingLoop::Core::EmitPlacements(int budget) {
@@ -170,6 +176,7 @@ int QuotingLoop::Core::EmitPlacements(int budget) {
     return 0;
   }
   ExposureView view = MakeExposure();
+  const int64_t venue_room = VenueRoom();
   int placed = 0;
   for (const uint32_t index : placements) {
     const TargetOrder& target = target_.orders[index];
@@ -179,6 +186,11 @@ int QuotingLoop::Core::EmitPlacements(int budget) {
     }
     if (placed >= budget) {
       needs_decision_ = true;
+      break;
+    }
+    if (placed >= venue_room) {
+      ++counters_.placements_delayed;
+      decide_at_ns_ = std::min(decide_at_ns_, now_ns_ + kRateRetryNs);
       break;
     }
     const std::optional<DenyReason> denied = TryPlace(target, view);

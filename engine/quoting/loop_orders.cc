@@ -171,7 +171,13 @@ void QuotingLoop::Core::Handle(const OrderAccepted& event) {
 }
 
 void QuotingLoop::Core::Handle(const OrderRejected& event) {
-  ++counters_.rejects_by_reason[static_cast<size_t>(event.reason)];
+  // The venue has not seen this one: no word of the venue's, and no failure of it.
+  const bool was_sent = event.reason != RejectReason::kNotSent;
+  if (was_sent) {
+    ++counters_.rejects_by_reason[static_cast<size_t>(event.reason)];
+  } else {
+    ++counters_.orders_not_sent;
+  }
   TrackedOrder* tracked = FindOwn(event.client_order_id);
   if (tracked == nullptr) return;
   const SlotKey key = tracked->key();
@@ -193,7 +199,7 @@ void QuotingLoop::Core::Handle(const OrderRejected& event) {
     CountSuccess();
   } else {
     cooldown_.Set(key, now_ns_ + options_.reject_retry_ns);
-    CountFailure();
+    if (was_sent) CountFailure();
   }
   decide_at_ns_ = std::min(decide_at_ns_, now_ns_ + options_.post_only_retry_ns);
   Apply(*tracked, OrderEvent::kReject);

@@ -107,6 +107,7 @@ void OrderTable::Account(const TrackedOrder& tracked, int sign) {
     live_sell_ += remaining * sign;
   }
   if (tracked.order.state == OrderState::kUnknown) unknown_count_ += sign;
+  if (tracked.order.state == OrderState::kInFlight) in_flight_count_ += sign;
 }
 
 void OrderTable::MoveTo(TrackedOrder& tracked, TrackedOrder::Place place) {
@@ -157,6 +158,7 @@ void OrderTable::CheckInvariants() const {
   Quantity sell;
   Notional buy_notional;
   int unknown = 0;
+  int in_flight = 0;
   for (uint32_t position : live_) {
     const TrackedOrder& tracked = places_[position];
     HF_ASSERT(tracked.place_ == TrackedOrder::Place::kLive);
@@ -169,6 +171,7 @@ void OrderTable::CheckInvariants() const {
     } else {
       sell += tracked.order.remaining();
     }
+    in_flight += tracked.order.state == OrderState::kInFlight ? 1 : 0;
     if (tracked.order.state == OrderState::kUnknown) {
       ++unknown;
       // An unknown order is always being resolved, or waits for fills that decide it.
@@ -181,6 +184,7 @@ void OrderTable::CheckInvariants() const {
   HF_ASSERT(sell == live_sell_);
   HF_ASSERT(buy_notional == live_buy_notional_);
   HF_ASSERT(unknown == unknown_count_);
+  HF_ASSERT(in_flight == in_flight_count_);
   HF_ASSERT(live_.size() + finished_.size() + free_.size() == kCapacity);
   HF_ASSERT(by_number_.size() == live_.size() + finished_.size());
 }

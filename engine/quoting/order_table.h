@@ -129,6 +129,8 @@ class OrderTable {
   Quantity live_sell() const { return live_sell_; }
   Notional live_buy_notional() const { return live_buy_notional_; }
   int unknown_count() const { return unknown_count_; }
+  // Placements that nothing has answered yet.
+  int in_flight_count() const { return in_flight_count_; }
 
   void CheckInvariants() const;
 
@@ -154,6 +156,7 @@ class OrderTable {
   Quantity live_sell_;
   Notional live_buy_notional_;
   int unknown_count_ = 0;
+  int in_flight_count_ = 0;
 };
 
 }  // namespace holdfast

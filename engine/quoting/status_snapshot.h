@@ -105,7 +105,9 @@ struct LoopCounters {
   uint64_t cancels_sent = 0;
   uint64_t cancels_rejected = 0;
   uint64_t cleanup_cancels = 0;
-  std::array<uint64_t, 11> rejects_by_reason = {};  // RejectReason
+  uint64_t orders_not_sent = 0;     // handed over, and our own connector did not send them
+  uint64_t placements_delayed = 0;  // decisions that left placements for when the venue allows more
+  std::array<uint64_t, 11> rejects_by_reason = {};  // RejectReason; kNotSent is none of the venue's
   std::array<uint64_t, kDenyReasonCount> denies_by_reason = {};
 
   uint64_t fills = 0;

@@ -24,7 +24,7 @@ enum class DenyReason : uint8_t {
   kOrderNotional,
   kPosition,       // position plus everything that may still fill would pass the maximum
   kOpenOrders,     // our count or the venue's
-  kOrderRate,      // token bucket, or the venue's budget has only its reserve for cancels left
+  kOrderRate,      // token bucket
   kSelfTrade,      // would meet our own working order
   kBalance,        // the free balance does not cover it
   kEdge,           // what it can earn does not cover the fees and the minimum edge

@@ -108,7 +108,7 @@ std::optional<DenyReason> RiskGates::CheckOrder(const ExposureView& view,
       (venue_max > 0 && view.open_order_count >= venue_max)) {
     return DenyReason::kOpenOrders;
   }
-  if (!view.is_venue_budget_open || !bucket_.HasToken(now_ns)) return DenyReason::kOrderRate;
+  if (!bucket_.HasToken(now_ns)) return DenyReason::kOrderRate;
   if (WouldSelfTrade(view, order)) return DenyReason::kSelfTrade;
   if (!IsBalanceEnough(view, order)) return DenyReason::kBalance;
   if (!HasEdge(view, order)) return DenyReason::kEdge;

@@ -43,7 +43,6 @@ struct ExposureView {
   Decimal available_base;
   Notional available_quote;
   Decimal maker_fee_rate;  // signed
-  bool is_venue_budget_open = true;
 };
 
 struct OrderCandidate {

@@ -670,11 +670,17 @@ TEST_CASE("limits: placements under way come on top of what the venue has counte
     REQUIRE(fixture.gateway->Place(GatewayFixture::Buy("a" + std::to_string(i))).ok());
   }
   fixture.Settle();
+  // The room that is told knows of each before it can be answered.
+  REQUIRE(fixture.Until([&] { return !first.empty(); }));
+  const RateBudget under_way = fixture.gateway->rate_budget();
+  CHECK(under_way.order_count_used >= 10);
+  CHECK(under_way.placement_room == under_way.order_count_limit - under_way.order_count_used);
   std::string answer = StubVenue::Success(first, PlacedResult("a0"));
   answer.replace(answer.find("\"count\":1"), 9, "\"count\":41");
   fixture.venue.session->Send(answer);
   REQUIRE(fixture.Until([&] { return fixture.log.Count<OrderAccepted>() == 1; }));
   CHECK(fixture.gateway->rate_budget().order_count_used == 41 + 9);
+  CHECK(fixture.gateway->rate_budget().placement_room == 0);
   CHECK_FALSE(fixture.gateway->rate_budget().is_placement_allowed);
 }
 

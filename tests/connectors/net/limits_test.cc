@@ -97,8 +97,11 @@ TEST_CASE("rate budget: placements stop at the reserve, cancels go on to the lim
   RateBudgetTracker tracker = MakeTracker();
   tracker.Charge(BudgetKind::kRequestWeight, 79, kNow);
   CHECK(tracker.MayPlace(1, kNow));
+  CHECK(tracker.PlacementRoom(1, kNow) == 1);
+  CHECK(tracker.PlacementRoom(1, kNow + kMinute) == 10);  // the order count is the narrower one
   tracker.Charge(BudgetKind::kRequestWeight, 1, kNow);
   CHECK_FALSE(tracker.MayPlace(1, kNow));
+  CHECK(tracker.PlacementRoom(1, kNow) == 0);
   CHECK_FALSE(tracker.MayQuery(1, kNow));
   CHECK(tracker.MayCancel(1, kNow));
   tracker.Charge(BudgetKind::kRequestWeight, 20, kNow);

@@ -60,7 +60,7 @@ class FakeEngine final : public Engine {
   bool takes_records = true;
   bool is_budget_open = true;
   int64_t placement_room = INT64_MAX;  // less one with each placement
-  bool counts_at_once = true;  // false: the test takes from the room itself
+  bool counts_at_once = true;          // false: the test takes from the room itself
   bool can_trade = true;
   Decimal maker_fee;
   int64_t clock_offset_ns = 0;

@@ -393,10 +393,76 @@ TEST_CASE("budget: with only the reserve for cancels left nothing is placed", "[
   world.Begin();
   world.Pass(kNanosPerSecond);
   CHECK(world.engine.placed.empty());
-  CHECK(world.Denied(DenyReason::kOrderRate) > 0);
+  CHECK(world.counters().placements_delayed > 0);
   world.engine.is_budget_open = true;
   world.Pass(kNanosPerSecond);
   CHECK(world.engine.placed.size() == 1);
+}
+
+namespace {
+
+// Six levels, nearest first: 1, 2, ...
+std::vector<TargetOrder> SixBuys() {
+  std::vector<TargetOrder> wanted;
+  for (int32_t line = 1; line <= 6; ++line) {
+    wanted.push_back(Want(BuyKey(line), World::kMid - 1000 * line, 100));
+  }
+  return wanted;
+}
+
+}  // namespace
+
+TEST_CASE("budget: a turn places what the venue's budget has left, the rest waits without a word",
+          "[quoting][X8]") {
+  World world;
+  world.engine.placement_room = 4;
+  world.strategy.wanted = SixBuys();
+  world.Begin();
+  world.Pass(kNanosPerSecond);
+  REQUIRE(world.engine.placed.size() == 4);
+  CHECK(world.engine.placed[3].slot_key == BuyKey(4));
+  CHECK(world.counters().placements_delayed > 0);
+  CHECK(world.Denied(DenyReason::kOrderRate) == 0);
+  CHECK(world.observer.Count(LoopEventKind::kOrderDenied) == 0);
+
+  world.engine.placement_room = 100;
+  world.Pass(100 * kNanosPerMilli);
+  CHECK(world.engine.placed.size() == 6);
+}
+
+TEST_CASE("budget: placements that are not answered count, whether or not the venue's count does",
+          "[quoting][X8]") {
+  World world;
+  world.engine.placement_room = 4;
+  world.engine.counts_at_once = false;
+  world.engine.next_place = Fate::kSilent;
+  world.engine.is_fate_sticky = true;
+  world.strategy.wanted = SixBuys();
+  world.Begin();
+  world.Pass(kNanosPerSecond);
+  CHECK(world.engine.placed.size() == 4);
+  for (const auto& [id, order] : world.engine.orders) world.engine.TellOrder(order);
+  world.engine.placement_room = 1;  // and now it counts them
+  world.Pass(kNanosPerSecond);
+  CHECK(world.engine.placed.size() == 5);
+}
+
+TEST_CASE("budget: an order that our own connector did not send is no failure of the venue",
+          "[quoting][X8]") {
+  RiskLimits limits = TestLimits();
+  limits.breaker_failure_count = 3;
+  World world(World::FirstRun(), limits);
+  world.engine.next_place = Fate::kNotSent;
+  world.engine.is_fate_sticky = true;
+  world.strategy.wanted = SixBuys();
+  world.Begin();
+  world.Pass(kNanosPerSecond);
+  CHECK(world.counters().orders_not_sent >= 6);
+  CHECK(world.counters().rejects_by_reason[static_cast<size_t>(RejectReason::kNotSent)] == 0);
+  CHECK(world.IsHealthy(HealthFlag::kVenueBreaker));
+  world.engine.next_place = Fate::kAccept;
+  world.Pass(2 * kNanosPerSecond);
+  CHECK(world.engine.open_count() == 6);
 }
 
 TEST_CASE("fatal: a venue error that retrying cannot cure stops quoting and is told", "[quoting]") {

@@ -173,7 +173,7 @@ TEST_CASE("gates: open orders, ours and the venue's count", "[risk]") {
   CHECK(gate.Check() == DenyReason::kOpenOrders);
 }
 
-TEST_CASE("gates: order rate by bucket and by the venue's budget", "[risk]") {
+TEST_CASE("gates: order rate by bucket", "[risk]") {
   Gate gate;
   gate.limits.max_orders_per_second = 10;
   gate.limits.max_order_burst = 2;
@@ -185,8 +185,6 @@ TEST_CASE("gates: order rate by bucket and by the venue's budget", "[risk]") {
   CHECK(gates.CheckOrder(gate.view, gate.order, 1) == DenyReason::kOrderRate);
   CHECK(gates.CheckOrder(gate.view, gate.order, 99'000'000) == DenyReason::kOrderRate);
   CHECK_FALSE(gates.CheckOrder(gate.view, gate.order, 101'000'000));
-  gate.view.is_venue_budget_open = false;
-  CHECK(gates.CheckOrder(gate.view, gate.order, 101'000'000) == DenyReason::kOrderRate);
 }
 
 TEST_CASE("gates: never meets our own order", "[risk]") {

@@ -1,0 +1,75 @@
+// The journals' suite on PostgreSQL: one server for the program, a database for each case.
+#include "engine/base/clock.h"
+#include "tests/support/postgres_cluster.h"
+#include "tests/workflows/conformance/journal_fixture.h"
+#include "workflows/postgres/libpq_session.h"
+#include "workflows/postgres/postgres_journal.h"
+#include "workflows/runtime/epoll_reactor.h"
+
+namespace holdfast::workflows {
+namespace {
+
+testing::PostgresCluster& Cluster() {
+  static testing::PostgresCluster cluster({.is_durable = false, .settings = {}});
+  return cluster;
+}
+
+class PostgresFixture final : public JournalFixture {
+ public:
+  PostgresFixture() : uri_(Cluster().CreateDatabase("suite")), reactor_(clock_) {
+    Run("CREATE TABLE public.notes (n bigserial, note text NOT NULL)");
+  }
+
+  Reactor& reactor() override { return reactor_; }
+  std::unique_ptr<Journal> NewJournal() override {
+    PostgresJournalOptions options;
+    options.database_url = uri_;
+    options.seed = ++journal_count_;
+    options.writer_count = 2;
+    options.sinks.push_back({.name = "notes",
+                             .sql = "INSERT INTO public.notes (note) SELECT r.note "
+                                    "FROM jsonb_to_recordset($1) AS r (note text)"});
+    auto journal = PostgresJournal::Create(reactor_, std::move(options));
+    INFO(journal.status());
+    REQUIRE(journal.ok());
+    return *std::move(journal);
+  }
+  void Turn() override { reactor_.RunOnce(kNanosPerMilli); }
+  void Elapse(int64_t duration_ms) override {
+    const int64_t end_ns = clock_.MonotonicNs() + duration_ms * kNanosPerMilli;
+    while (clock_.MonotonicNs() < end_ns) reactor_.RunOnce(end_ns - clock_.MonotonicNs());
+  }
+  std::vector<std::string> Notes() override {
+    absl::StatusOr<LibpqSession> session = LibpqSession::Connect(uri_);
+    REQUIRE(session.ok());
+    std::vector<std::string> notes;
+    for (int offset = 0;; ++offset) {
+      const auto note = session->QueryValue(
+          "SELECT note FROM public.notes ORDER BY n LIMIT 1 OFFSET " + std::to_string(offset));
+      REQUIRE(note.ok());
+      if (!note->has_value()) return notes;
+      notes.push_back(**note);
+    }
+  }
+
+ private:
+  void Run(const std::string& sql) {
+    absl::StatusOr<LibpqSession> session = LibpqSession::Connect(uri_);
+    INFO(session.status());
+    REQUIRE(session.ok());
+    const absl::Status status = session->Execute(sql).status();
+    INFO(status);
+    REQUIRE(status.ok());
+  }
+
+  const std::string uri_;
+  SystemClock clock_;
+  EpollReactor reactor_;
+  uint64_t journal_count_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<JournalFixture> MakeJournalFixture() { return std::make_unique<PostgresFixture>(); }
+
+}  // namespace holdfast::workflows

@@ -1,0 +1,7 @@
+#pragma once
+
+namespace holdfast::workflows {
+
+class TransactionPool {};
+
+}  // namespace holdfast::workflows

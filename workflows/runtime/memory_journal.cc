@@ -36,6 +36,10 @@ struct MemoryJournal::Shared {
 
   const ExecutorIdentity* executor() const { return identity ? &*identity : nullptr; }
 
+  void Tell(std::string_view name, WriteMoment moment) const {
+    if (options.on_write) options.on_write(name, moment);
+  }
+
   // Runs `callback` at `monotonic_ns`; at once (but not inside this call) when that is now.
   void At(int64_t monotonic_ns, Callback callback) {
     if (monotonic_ns <= reactor.clock().MonotonicNs()) {
@@ -73,7 +77,12 @@ MemoryJournal::MemoryJournal(MemoryDatabase& database, Reactor& reactor,
 }
 
 MemoryJournal::~MemoryJournal() {
+  Cut();
   database_.RemoveNewsSink(news_key_);
+}
+
+void MemoryJournal::Cut() {
+  if (!shared_->is_alive) return;
   shared_->is_alive = false;
   shared_->do_requests_arrive = do_requests_outlive_;
   shared_->listener = nullptr;
@@ -132,8 +141,28 @@ absl::StatusOr<T> RunWork(Work& work) {
 
 }  // namespace
 
+template <class T>
+void MemoryJournal::Answer(std::shared_ptr<Shared> shared, std::string_view name,
+                           absl::StatusOr<T> result, Reply<T> reply) {
+  Shared& road = *shared;
+  int64_t delay_ns = road.Draw(road.options.answer_delay_ns_max);
+  const uint32_t one_in = road.options.lost_answer_one_in;
+  if (one_in > 0 && road.prng.Chance(1, one_in)) delay_ns += road.options.reconnect_delay_ns;
+  road.At(road.reactor.clock().MonotonicNs() + delay_ns,
+          [shared = std::move(shared), name, result = std::move(result),
+           reply = std::move(reply)]() mutable {
+            if (!shared->is_alive) return;
+            shared->Tell(name, WriteMoment::kAnswered);
+            if (!shared->is_alive) return;
+            --shared->unanswered_write_count;
+            reply(std::move(result));
+          });
+}
+
 template <class T, class Work>
-void MemoryJournal::Write(const std::string& order_key, Work work, Reply<T> reply) {
+void MemoryJournal::Write(std::string_view name, const std::string& order_key, Work work,
+                          Reply<T> reply) {
+  if (!shared_->is_alive) return;
   if (shared_->unanswered_write_count >= options_.waiting_write_count_max) {
     reactor_.Post([reply = std::move(reply), bound = options_.waiting_write_count_max]() mutable {
       reply(absl::ResourceExhaustedError(
@@ -142,31 +171,18 @@ void MemoryJournal::Write(const std::string& order_key, Work work, Reply<T> repl
     return;
   }
   ++shared_->unanswered_write_count;
-  const auto answer = [](std::shared_ptr<Shared> shared, absl::StatusOr<T> result,
-                         Reply<T> to) mutable {
-    int64_t delay_ns = shared->Draw(shared->options.answer_delay_ns_max);
-    const uint32_t one_in = shared->options.lost_answer_one_in;
-    if (one_in > 0 && shared->prng.Chance(1, one_in))
-      delay_ns += shared->options.reconnect_delay_ns;
-    const int64_t at_ns = shared->reactor.clock().MonotonicNs() + delay_ns;
-    Shared& road = *shared;
-    road.At(at_ns,
-            [shared = std::move(shared), result = std::move(result), to = std::move(to)]() mutable {
-              if (!shared->is_alive) return;
-              --shared->unanswered_write_count;
-              to(std::move(result));
-            });
-  };
-  auto act = [shared = shared_, work = std::move(work), reply = std::move(reply),
-              answer]() mutable {
+  auto act = [shared = shared_, work = std::move(work), reply = std::move(reply), name]() mutable {
     if (!shared->is_alive && !shared->do_requests_arrive) return;
-    answer(shared, RunWork<T>(work), std::move(reply));
+    absl::StatusOr<T> result = RunWork<T>(work);
+    if (shared->is_alive) shared->Tell(name, WriteMoment::kDurable);
+    Answer<T>(std::move(shared), name, std::move(result), std::move(reply));
   };
   shared_->At(shared_->ArrivalNs(order_key),
               [shared = shared_, act = Callback(std::move(act))]() mutable {
                 if (shared->is_available) return act();
                 if (shared->is_alive) shared->waiting_writes.push_back(std::move(act));
               });
+  shared_->Tell(name, WriteMoment::kSent);
 }
 
 template <class T, class Work>
@@ -213,7 +229,7 @@ void MemoryJournal::RegisterExecutor(ExecutorIdentity identity, int64_t lease_tt
                                      Reply<LeaseGrant> reply) {
   const int64_t sent_ns = reactor_.clock().MonotonicNs();
   Write<LeaseGrant>(
-      "",
+      "register", "",
       [shared = shared_, identity = std::move(identity), lease_ttl_ms,
        sent_ns]() -> absl::StatusOr<LeaseGrant> {
         const absl::StatusOr<int64_t> epoch =
@@ -231,7 +247,7 @@ void MemoryJournal::RenewLease(Reply<LeaseGrant> reply) {
   HF_ASSERT(shared_->identity.has_value());
   const int64_t sent_ns = reactor_.clock().MonotonicNs();
   Write<LeaseGrant>(
-      "",
+      "renew", "",
       [shared = shared_, identity = *shared_->identity, sent_ns]() -> absl::StatusOr<LeaseGrant> {
         const absl::StatusOr<int64_t> epoch =
             shared->database.RenewLease(identity, shared->lease_ttl_ms);
@@ -257,7 +273,7 @@ void MemoryJournal::ReleaseLease(StatusReply reply) {
 void MemoryJournal::Start(StartRequest request, Reply<StartResult> reply) {
   const std::string key = request.workflow.id;
   Write<StartResult>(
-      key,
+      "start", key,
       [shared = shared_, identity = shared_->identity, request = std::move(request)] {
         return shared->database.Start(identity ? &*identity : nullptr, request);
       },
@@ -267,8 +283,9 @@ void MemoryJournal::Start(StartRequest request, Reply<StartResult> reply) {
 void MemoryJournal::Commit(WorkflowCommit commit, Reply<CommitResult> reply) {
   HF_ASSERT(shared_->identity.has_value());
   const std::string key = commit.fence.workflow_id;
+  const std::string_view name = commit.finish ? "finish" : "commit";
   Write<CommitResult>(
-      key,
+      name, key,
       [shared = shared_, identity = *shared_->identity, commit = std::move(commit)] {
         return shared->database.Commit(identity, commit);
       },
@@ -280,7 +297,7 @@ void MemoryJournal::RunTransaction(TransactionRequest request,
   HF_ASSERT(shared_->identity.has_value());
   const std::string key = request.fence.workflow_id;
   Write<std::optional<StepRecord>>(
-      key,
+      "transaction", key,
       [shared = shared_, identity = *shared_->identity,
        request = std::move(request)]() -> absl::StatusOr<std::optional<StepRecord>> {
         auto* body = dynamic_cast<MemoryTransactionBody*>(request.body.get());
@@ -312,7 +329,7 @@ void MemoryJournal::RunTransaction(TransactionRequest request,
 void MemoryJournal::ClaimQueued(ClaimRequest request, Reply<ClaimResult> reply) {
   HF_ASSERT(shared_->identity.has_value());
   Write<ClaimResult>(
-      "",
+      "claim", "",
       [shared = shared_, identity = *shared_->identity, request = std::move(request)] {
         return shared->database.ClaimQueued(identity, request);
       },
@@ -322,7 +339,7 @@ void MemoryJournal::ClaimQueued(ClaimRequest request, Reply<ClaimResult> reply) 
 void MemoryJournal::ClaimAbandoned(AdoptRequest request, Reply<ClaimResult> reply) {
   HF_ASSERT(shared_->identity.has_value());
   Write<ClaimResult>(
-      "",
+      "adopt", "",
       [shared = shared_, identity = *shared_->identity, request = std::move(request)] {
         return shared->database.ClaimAbandoned(identity, request);
       },

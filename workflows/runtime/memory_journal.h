@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,6 +16,10 @@
 #include "workflows/runtime/reactor.h"
 
 namespace holdfast::workflows {
+
+// The moments of a write at which a process may die: the request left, the database has made it
+// durable, the answer is about to be heard.
+enum class WriteMoment : uint8_t { kSent, kDurable, kAnswered };
 
 // How the road between a journal and its database behaves. Delays are drawn uniformly.
 struct MemoryJournalOptions {
@@ -28,6 +34,9 @@ struct MemoryJournalOptions {
   // What a read waits for a database that is away before it says so.
   int64_t read_timeout_ns = 5'000'000'000;
   size_t waiting_write_count_max = 100'000;
+  // Told of each moment of each write, by the name of the write: "register", "renew", "start",
+  // "commit", "finish" (a commit with a final status), "transaction", "claim", "adopt".
+  std::function<void(std::string_view write, WriteMoment moment)> on_write;
 };
 
 // Application work inside the transaction of a step, on the database in memory.
@@ -53,6 +62,10 @@ class MemoryJournal final : public Journal {
   void SetAvailable(bool is_available);
   // Before a crash: what the database has not seen yet reaches it after all.
   void LetRequestsOutliveTheProcess() { do_requests_outlive_ = true; }
+  // The process dies now, though its objects are still there: nothing that it sends arrives any
+  // more, no answer and no news reaches it. For a crash from inside on_write; destroy the journal
+  // later.
+  void Cut();
 
   void SetListener(JournalListener* listener) override;
   void RegisterExecutor(ExecutorIdentity identity, int64_t lease_ttl_ms,
@@ -101,7 +114,10 @@ class MemoryJournal final : public Journal {
   // Carries `work` to the database and its answer to `reply`. Writes wait for a database that is
   // away and keep the order of `order_key` (empty: none).
   template <class T, class Work>
-  void Write(const std::string& order_key, Work work, Reply<T> reply);
+  void Write(std::string_view name, const std::string& order_key, Work work, Reply<T> reply);
+  template <class T>
+  static void Answer(std::shared_ptr<Shared> shared, std::string_view name,
+                     absl::StatusOr<T> result, Reply<T> reply);
   template <class T, class Work>
   void Read(Work work, Reply<T> reply);
   template <class Work>

@@ -35,7 +35,7 @@ void QueueClaims::Serve(const QueueConfig& config) {
   if (is_started_) ClaimSoon(*queue);
 }
 
-bool QueueClaims::serves(std::string_view name) const { return queues_.contains(AbslView(name)); }
+bool QueueClaims::serves(std::string_view name) const { return queues_.contains(name); }
 
 std::vector<QueueConfig> QueueClaims::configs() const {
   std::vector<QueueConfig> configs;
@@ -67,7 +67,7 @@ void QueueClaims::Stop() {
 }
 
 void QueueClaims::OnNews(std::string_view queue_name) {
-  const auto found = queues_.find(AbslView(queue_name));
+  const auto found = queues_.find(queue_name);
   if (found != queues_.end()) ClaimSoon(*found->second);
 }
 

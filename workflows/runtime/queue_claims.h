@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -8,7 +9,6 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "workflows/runtime/journal.h"
 #include "workflows/runtime/reactor.h"
 
@@ -89,7 +89,7 @@ class QueueClaims {
   Journal& journal_;
   ClaimHost& host_;
   const Limits limits_;
-  absl::flat_hash_map<std::string, std::unique_ptr<Queue>> queues_;
+  std::map<std::string, std::unique_ptr<Queue>, std::less<>> queues_;  // served in this order
   std::optional<TimerId> timer_;
   uint64_t session_ = 0;  // of leases
   bool is_started_ = false;

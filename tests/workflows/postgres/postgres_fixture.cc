@@ -1,4 +1,6 @@
 // The journals' suite on PostgreSQL: one server for the program, a database for each case.
+#include <sstream>
+
 #include "engine/base/clock.h"
 #include "tests/support/postgres_cluster.h"
 #include "tests/workflows/conformance/journal_fixture.h"
@@ -42,14 +44,15 @@ class PostgresFixture final : public JournalFixture {
   std::vector<std::string> Notes() override {
     absl::StatusOr<LibpqSession> session = LibpqSession::Connect(uri_);
     REQUIRE(session.ok());
+    const auto joined =
+        session->QueryValue("SELECT string_agg(note, E'\\x1f' ORDER BY n) FROM public.notes");
+    INFO(joined.status());
+    REQUIRE(joined.ok());
     std::vector<std::string> notes;
-    for (int offset = 0;; ++offset) {
-      const auto note = session->QueryValue(
-          "SELECT note FROM public.notes ORDER BY n LIMIT 1 OFFSET " + std::to_string(offset));
-      REQUIRE(note.ok());
-      if (!note->has_value()) return notes;
-      notes.push_back(**note);
-    }
+    if (!joined->has_value()) return notes;
+    std::istringstream text(**joined);
+    for (std::string note; std::getline(text, note, '\x1f');) notes.push_back(note);
+    return notes;
   }
 
  private:

@@ -297,10 +297,13 @@ class Service {
         SaveVenueState();
       }
       const bool is_stopping = stop_deadline_ns != INT64_MAX;
+      has_quoted_ = has_quoted_ || snapshot_.phase == LoopPhase::kQuoting;
+      // A configuration that could never quote is refused as soon as the price tells it.
+      if (!is_stopping && !has_quoted_ && !IsOrderLargeEnough()) refusal_ = OrderTooSmall();
       budget.Look(venue_->gateway().rate_budget(), is_stopping, clock_.WallNs(), now_ns);
       // Of the loop itself only snapshots may be read from this thread.
       const LoopPhase phase = snapshot_.phase;
-      if (phase == LoopPhase::kStopped) return std::nullopt;
+      if (phase == LoopPhase::kStopped) return refusal_;
       if (phase == LoopPhase::kFailed) return Failure{kExitVenueRefused, ""};
       if (!runner.is_running()) return Failure{kExitFailure, "the loop ended by itself"};
       if (now_ns >= stop_deadline_ns) return NotProven();
@@ -313,15 +316,32 @@ class Service {
 
       const std::optional<int> signal = signals_.Wait(kWatchIntervalNs);
       if (signal.has_value() && is_stopping) EndAtOnce();
-      if ((signal.has_value() || IsStopWanted()) && !is_stopping) {
+      if ((signal.has_value() || refusal_.has_value() || IsStopWanted()) && !is_stopping) {
         stop_deadline_ns =
             clock_.MonotonicNs() + settings_.service_stop_timeout_s * kNanosPerSecond;
         log_->Write(log_->Record(LogLevel::kInfo, "service.stopping")
-                        .Add("cause", signal.has_value() ? strsignal(*signal) : "duration"));
+                        .Add("cause", signal.has_value()     ? strsignal(*signal)
+                                      : refusal_.has_value() ? "configuration"
+                                                             : "duration"));
         loop_->RequestStop();
         waker_.Notify();
       }
     }
+  }
+
+  bool IsOrderLargeEnough() const {
+    return snapshot_.order_quantity >= snapshot_.order_quantity_needed;
+  }
+
+  Failure OrderTooSmall() const {
+    const bool is_grid = settings_.quoting_strategy == "grid";
+    return {.status = kExitConfiguration,
+            .message = Concat(
+                "config: key=", is_grid ? "grid.order_quantity" : "layered.order_size",
+                " value=", instrument_->ToDecimal(snapshot_.order_quantity).ToText(),
+                " expected=", instrument_->ToDecimal(snapshot_.order_quantity_needed).ToText(),
+                " or more (minimum notional ", instrument_->min_notional.ToText(), " ",
+                instrument_->quote_asset.view(), " at the best bid)")};
   }
 
   void SaveVenueState() {
@@ -367,6 +387,11 @@ class Service {
     venue_->Close();
     if (!outcome.has_value() && !closed.ok()) outcome = Refuse(kExitFailure, "store: ", closed);
     if (!outcome.has_value() && !options_.ledger_url.empty()) outcome = VerifyLedger(report);
+    // It has quoted before: the price or the venue's filter has left the configured size behind.
+    if (!outcome.has_value() && !IsOrderLargeEnough()) {
+      outcome = OrderTooSmall();
+      outcome->status = kExitFailure;
+    }
     log_->Write(log_->Record(LogLevel::kInfo, "service.stopped")
                     .Add("proven_empty", report.is_proven_empty)
                     .Add("fills", static_cast<int64_t>(report.counters.fills)));
@@ -461,6 +486,8 @@ class Service {
   std::unique_ptr<QuotingLoop> loop_;
   StatusSnapshot snapshot_;
   bool is_state_saved_ = true;
+  bool has_quoted_ = false;
+  Outcome refusal_;
 };
 
 }  // namespace

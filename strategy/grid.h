@@ -75,6 +75,7 @@ class GridStrategy final : public Strategy {
   void Decide(const MarketView& view, const Inventory& inventory, std::span<const Slot> slots,
               StrategyMemory& memory, TargetState& target) const override;
   int64_t price_tolerance_ticks() const override { return price_tolerance_ticks_; }
+  Quantity order_quantity() const override { return Quantity::FromLots(order_lots_); }
 
  private:
   bool IsUsable(const MarketView& view, const Inventory& inventory) const;

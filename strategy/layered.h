@@ -55,6 +55,7 @@ class LayeredStrategy final : public Strategy {
   void Decide(const MarketView& view, const Inventory& inventory, std::span<const Slot> slots,
               StrategyMemory& memory, TargetState& target) const override;
   int64_t price_tolerance_ticks() const override { return price_tolerance_ticks_; }
+  Quantity order_quantity() const override { return order_size_; }
 
  private:
   Decimal tick_size_;

@@ -34,6 +34,9 @@ class Strategy {
   // An order whose price is within this distance of its target stays, so that it keeps its place in
   // the queue.
   virtual int64_t price_tolerance_ticks() const = 0;
+  // Size of an ordinary entry, so that one which the venue would never take can be told instead of
+  // quoting nothing. Zero: sizes vary, nobody can tell.
+  virtual Quantity order_quantity() const { return Quantity(); }
 };
 
 }  // namespace holdfast

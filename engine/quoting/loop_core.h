@@ -147,6 +147,8 @@ class QuotingLoop::Core final : public VenueEventSink {
   int FireTimers();
   void UpdateConditions();
   void UpdateRiskMonitor();
+  void UpdateOrderSize();
+  bool IsOrderLargeEnough() const { return order_quantity_ >= order_quantity_needed_; }
   void UpdatePhase();
   void UpdateConnections();
   void RecordRisk(std::string_view reason);
@@ -364,6 +366,10 @@ class QuotingLoop::Core final : public VenueEventSink {
   bool is_entry_up_ = false;
   bool is_reconciled_ = false;
   bool is_instrument_usable_ = true;
+  Quantity order_quantity_;  // of an ordinary entry; zero: sizes vary
+  Quantity order_quantity_needed_;
+  int64_t order_size_due_at_ns_ = 0;
+  InlineString<64> order_size_problem_;
   bool is_ledger_complete_ = true;
   bool is_killed_ = false;
   bool is_paused_ = false;

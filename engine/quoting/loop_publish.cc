@@ -128,6 +128,8 @@ void QuotingLoop::Core::FillMoney(StatusSnapshot& status) const {
   status.balance_count = static_cast<int32_t>(balances);
   std::copy_n(books_.balances().begin(), balances, status.balances.begin());
   status.maker_fee_rate = maker_fee_rate_;
+  status.order_quantity = order_quantity_;
+  status.order_quantity_needed = order_quantity_needed_;
 }
 
 // At the price it could be closed at: the bid for a long, the ask for a short.
@@ -169,6 +171,7 @@ void QuotingLoop::Core::FillHealth(StatusSnapshot& status) {
   SetHealth(
       status, HealthFlag::kInstrument, conditions_.is_instrument_trading,
       is_instrument_usable_ ? ToText(instrument_.status) : "tick or lot size changed: restart");
+  SetHealth(status, HealthFlag::kOrderSize, IsOrderLargeEnough(), order_size_problem_.view());
   SetHealth(status, HealthFlag::kRiskMode, !risk_monitor_.is_active(),
             ToText(risk_monitor_.cause()));
   SetHealth(

@@ -106,6 +106,8 @@ std::string_view ToText(HealthFlag flag) {
       return "record_queue";
     case HealthFlag::kInstrument:
       return "instrument";
+    case HealthFlag::kOrderSize:
+      return "order_size";
     case HealthFlag::kRiskMode:
       return "risk_mode";
     case HealthFlag::kOperator:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "engine/base/assert.h"
 #include "engine/base/status_macros.h"
 #include "engine/quoting/loop_core.h"
@@ -191,12 +192,34 @@ void QuotingLoop::Core::UpdateRiskMonitor() {
   needs_decision_ = true;
 }
 
+// Changes with the price and the venue's filters, both slowly: looked at once a second.
+void QuotingLoop::Core::UpdateOrderSize() {
+  const std::optional<MarketTracker::Touch>& touch = market_.quotable_touch();
+  if (!touch || now_ns_ < order_size_due_at_ns_) return;
+  order_size_due_at_ns_ = now_ns_ + kNanosPerSecond;
+  const bool was_enough = IsOrderLargeEnough();
+  order_quantity_ = strategy_.order_quantity();
+  if (order_quantity_.is_zero()) return;
+  order_quantity_needed_ = instrument_.MinQuantityAt(touch->bid_price);
+  const bool is_enough = IsOrderLargeEnough();
+  if (!is_enough) {
+    order_size_problem_ = InlineString<64>::Truncated(absl::StrCat(
+        "order below minimum notional: ", instrument_.ToDecimal(order_quantity_).ToText(),
+        " needed ", instrument_.ToDecimal(order_quantity_needed_).ToText()));
+  }
+  if (is_enough == was_enough) return;
+  Log(LoopEventKind::kSafety, is_enough ? Severity::kInfo : Severity::kAlert,
+      is_enough ? "order_size_ok" : "not_quoting",
+      is_enough ? std::string_view() : order_size_problem_.view());
+}
+
 void QuotingLoop::Core::UpdateConditions() {
   is_market_change_ = market_.Evaluate();
   counters_.book_gaps = market_.gap_count();
   counters_.book_resyncs = market_.resync_count();
   // Risk mode also clears by time alone.
   if (is_market_change_ || risk_monitor_.is_active()) UpdateRiskMonitor();
+  if (is_market_change_) UpdateOrderSize();
   if (is_market_change_) {
     if (now_ns_ >= market_decide_due_ns_) {
       needs_decision_ = true;
@@ -239,6 +262,8 @@ void QuotingLoop::Core::UpdatePhase() {
     phase_ = LoopPhase::kFailed;
   } else if (stop_.is_active) {
     phase_ = LoopPhase::kStopping;
+  } else if (!block_.has_value() && !IsOrderLargeEnough()) {
+    phase_ = LoopPhase::kHalted;
   } else if (!block_.has_value()) {
     phase_ = LoopPhase::kQuoting;
     has_quoted_ = true;

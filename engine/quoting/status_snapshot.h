@@ -46,13 +46,14 @@ enum class HealthFlag : uint8_t {
   kStore,
   kRecordQueue,  // room for everything that a turn can record
   kInstrument,   // the venue trades it, and our grid fits its filters
+  kOrderSize,    // an ordinary order reaches the venue's minimum at this price
   kRiskMode,     // not in risk mode
   kOperator,     // neither paused nor killed
   kVenueBreaker,
   kNoUnknownOrders,          // informative: quoting goes on beside unknown orders
   kNoUnexplainedDifference,  // informative: no wallet adjustment or foreign fill was booked
 };
-inline constexpr int kHealthFlagCount = 14;
+inline constexpr int kHealthFlagCount = 15;
 std::string_view ToText(HealthFlag flag);
 
 struct HealthStatus {
@@ -208,6 +209,8 @@ struct StatusSnapshot {
   int32_t balance_count = 0;  // as the venue reported them last
   std::array<AssetBalance, kAssetCount> balances = {};
   Decimal maker_fee_rate;
+  Quantity order_quantity;         // of an ordinary entry; zero: sizes vary
+  Quantity order_quantity_needed;  // the venue's minimum at the best bid; zero: not known yet
 
   Price anchor;
   int64_t interval_ticks = 0;

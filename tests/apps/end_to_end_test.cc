@@ -263,6 +263,22 @@ TEST_CASE("end to end: an unreachable venue is tried again until it is there", "
   CHECK(stage.OpenOrders() == 0);
 }
 
+TEST_CASE(
+    "end to end: an order below the minimum notional is refused as soon as the price is known",
+    "[apps][e2e]") {
+  Stage stage;
+  stage.StartVenue();
+  const auto service = stage.StartService({"--grid-order-quantity", "0.00005"});
+  const Ending ending = ReadToTheEnd(*service);
+  INFO(ending.output << stage.ServiceLog());
+  CHECK(ending.status == 2);
+  CHECK(Has(stage.ServiceLog(),
+            "holdfast: config: key=grid.order_quantity value=0.00005 expected=0.000"));
+  CHECK(Has(stage.ServiceLog(), " or more (minimum notional 5"));
+  CHECK_FALSE(Has(stage.ServiceLog(), "ready=true"));
+  CHECK(stage.OpenOrders() == 0);
+}
+
 TEST_CASE("end to end: a signal before the venue was reached ends at once", "[apps][e2e]") {
   PortHolder port;
   Stage stage;

@@ -501,10 +501,12 @@ class FixedStrategy final : public Strategy {
     target.is_valid = true;
   }
   int64_t price_tolerance_ticks() const override { return tolerance_ticks; }
+  Quantity order_quantity() const override { return ordinary_quantity; }
 
   std::vector<TargetOrder> wanted;
   bool is_valid = true;
   int64_t tolerance_ticks = 0;
+  Quantity ordinary_quantity;        // zero: sizes vary
   int64_t interval_ticks = 100'000;  // wide: the edge guard is tested on its own
   mutable MarketView last_view;
   mutable Inventory last_inventory;

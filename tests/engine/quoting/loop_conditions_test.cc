@@ -465,6 +465,30 @@ TEST_CASE("budget: an order that our own connector did not send is no failure of
   CHECK(world.engine.open_count() == 6);
 }
 
+TEST_CASE("order size: below the venue's minimum it does not call itself quoting", "[quoting]") {
+  World world;
+  world.strategy.ordinary_quantity = Quantity::FromLots(9);  // 4.50 of at least 5
+  world.strategy.wanted = {Want(BuyKey(1), World::kMid - 1000, 9)};
+  world.Begin();
+  world.Pass(kNanosPerSecond);
+  const StatusSnapshot status = world.Status();
+  CHECK(status.phase == LoopPhase::kHalted);
+  CHECK(status.order_quantity_needed == Quantity::FromLots(11));
+  const HealthStatus& health = status.health[static_cast<size_t>(HealthFlag::kOrderSize)];
+  CHECK_FALSE(health.is_ok);
+  CHECK(health.reason == "order below minimum notional: 0.00009 needed 0.00011");
+  CHECK(world.observer.Count(LoopEventKind::kSafety) == 1);
+
+  // The venue's minimum becomes lower while it runs.
+  Instrument changed = TestInstrument();
+  changed.min_notional = Decimal::FromInteger(4);
+  world.engine.events.push_back(InstrumentReport{.request_id = {}, .instrument = changed});
+  world.Pass(2 * kNanosPerSecond);
+  CHECK(world.Status().phase == LoopPhase::kQuoting);
+  CHECK(world.IsHealthy(HealthFlag::kOrderSize));
+  CHECK(world.engine.placed.size() == 1);
+}
+
 TEST_CASE("fatal: a venue error that retrying cannot cure stops quoting and is told", "[quoting]") {
   World world;
   Quoting(world);

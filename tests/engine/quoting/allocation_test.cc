@@ -167,8 +167,10 @@ TEST_CASE("loop: allocates nothing over thousands of turns of everything", "[quo
   RiskLimits limits = TestLimits();
   limits.max_position = Decimal::FromInteger(1000);
   limits.breaker_failure_count = 1'000'000;
+  RecoveredState recovered;
+  recovered.is_stop_proven = true;  // quotes from the first turns on, as after an orderly stop
   QuotingLoop loop(clock, TestInstrument(), MakeAccountTag("test"), strategy, counted_feed,
-                   counted_engine, limits, QuotingOptions(), RecoveredState());
+                   counted_engine, limits, QuotingOptions(), recovered);
   REQUIRE(loop.Start().ok());
 
   FakeFeed::Message message;

@@ -167,6 +167,18 @@ class PostgresJournal final : public Journal {
     control_->Run(std::move(calls), is_repeatable, std::move(reply));
   }
 
+  // postgres_operations.cc, postgres_settings.cc
+  struct CancelCall;
+  void CancelLevel(std::shared_ptr<CancelCall> call, std::vector<std::string> ids);
+  void ChangeWaiting(StatementCall call, std::string id, std::string_view refusal,
+                     StatusReply reply);
+  void DeleteThese(const std::vector<std::string>& ids, Reply<int64_t> reply);
+  template <class T>
+  void ListAll(const Statement& statement, T (*read)(const Rows& rows, int row),
+               Reply<std::vector<T>> reply);
+  // kNotFound when the call touched no row.
+  void ChangeNamed(StatementCall call, std::string_view what, std::string name, StatusReply reply);
+
   EpollReactor& reactor_;
   const PostgresJournalOptions options_;
   SinkTable sinks_;

@@ -225,6 +225,7 @@ absl::Status MemoryDatabase::Fork(const ForkRequest& request) {
     record.authenticated_user = from.authenticated_user;
     record.assumed_role = from.assumed_role;
     record.authenticated_roles = from.authenticated_roles;
+    record.attributes = from.attributes;
     record.created_at_ms = NowMs();
   });
   for (const auto& [function_id, step] : original->steps) {
@@ -244,6 +245,7 @@ absl::Status MemoryDatabase::Fork(const ForkRequest& request) {
 }
 
 absl::Status MemoryDatabase::Rewind(const std::string& id, int32_t start_step) {
+  if (start_step < 0) return absl::InvalidArgumentError(absl::StrCat("start_step=", start_step));
   Row* row = Find(id);
   if (row == nullptr) return NotFound("workflow to rewind", id);
   if (!IsTerminal(row->record.status)) {
@@ -254,9 +256,11 @@ absl::Status MemoryDatabase::Rewind(const std::string& id, int32_t start_step) {
   for (auto& [_, events] : row->events) {
     std::erase_if(events, [&](const Event& event) { return event.function_id >= start_step; });
   }
+  // Who has read a stream keeps what it read: values stay, but the stream is open again.
   for (auto& [_, values] : row->streams) {
-    std::erase_if(values,
-                  [&](const StreamValue& value) { return value.function_id >= start_step; });
+    std::erase_if(values, [&](const StreamValue& value) {
+      return value.function_id >= start_step && value.value.text == kStreamClosedMarker;
+    });
   }
   std::erase_if(row->messages, [start_step](const Message& message) {
     return !message.consumed_by_function_id || *message.consumed_by_function_id >= start_step;
@@ -264,6 +268,7 @@ absl::Status MemoryDatabase::Rewind(const std::string& id, int32_t start_step) {
   Update(*row, [](WorkflowRecord& record) {
     record.output.reset();
     record.error.reset();
+    record.queue_partition_key.reset();
     record.recovery_attempts = 0;
     record.deadline_ms.reset();
     record.completed_at_ms.reset();
@@ -350,9 +355,14 @@ absl::Status MemoryDatabase::DeleteQueue(const std::string& name) {
 
 void MemoryDatabase::UpsertSchedule(ScheduleRecord schedule) {
   ScheduleRecord& stored = schedules_[schedule.name];
-  if (!stored.id.empty()) schedule.id = stored.id;
+  if (!stored.id.empty()) {
+    // The definition is new; what operators and executors did to the schedule stays.
+    schedule.id = stored.id;
+    schedule.status = stored.status;
+    schedule.last_fired_at = stored.last_fired_at;
+    if (stored.application_name) schedule.application_name = stored.application_name;
+  }
   if (schedule.id.empty()) schedule.id = absl::StrCat("schedule-", ++id_count_);
-  if (!schedule.last_fired_at) schedule.last_fired_at = stored.last_fired_at;
   stored = std::move(schedule);
 }
 

@@ -213,6 +213,10 @@ TEST_CASE("journal: a fork begins with the original's past up to a step", "[jour
   CHECK(record.queue_name == std::string(kInternalQueueName));
   CHECK(record.forked_from == "wf");
   CHECK(record.inputs == one.Get("wf").inputs);
+  CHECK(record.attributes == one.Get("wf").attributes);
+  CHECK_FALSE(record.owner_token);
+  CHECK_FALSE(record.completed_at_ms);
+  CHECK(record.recovery_attempts == 0);
   CHECK(record.application_version == "v1");
   CHECK(one.Get("wf").was_forked_from);
   CHECK(one.Get("wf").status == WorkflowStatus::kPending);
@@ -246,7 +250,64 @@ TEST_CASE("journal: rewind undoes what came after a step", "[journal][operate]")
   CHECK_FALSE(record.completed_at_ms);
   CHECK(one.Steps("wf").size() == 3);
   CHECK(Event(one, "wf") == "1");
-  CHECK(StreamLength(one, "wf") == 1);
+  CHECK(StreamLength(one, "wf") == 3);  // what was read stays read
+  CHECK(rewind(3).code() == absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_CASE("journal: rewind opens closed streams and forgets messages", "[journal][operate]") {
+  auto fixture = MakeJournalFixture();
+  Process one(*fixture, "one");
+  one.Register();
+  const Fence fence = one.StartOwned("wf");
+  const auto send = [&](const std::string& text) {
+    SendEffect message;
+    message.destination_id = "wf";
+    message.message = text;
+    message.serialization = "portable_json";
+    CHECK(one.AwaitStatus([&](StatusReply reply) { one.journal().Send(message, std::move(reply)); })
+              .ok());
+  };
+  const auto apply = [&](const Fence& owner, int32_t function_id, decltype(Effect::action) action) {
+    WorkflowCommit commit;
+    commit.fence = owner;
+    commit.effects.push_back(
+        {.step = MakeStep(function_id, "DBOS.any", "null"), .action = std::move(action)});
+    return one.Commit(std::move(commit))->effects.at(0);
+  };
+  const auto value = [](const std::string& text) {
+    return StreamEffect{.key = "out", .value = text, .serialization = "portable_json"};
+  };
+  const auto event = [](const std::string& key) {
+    return SetEventEffect{.key = key, .value = "1", .serialization = "portable_json"};
+  };
+  send("first");
+  send("second");
+  send("third");
+  CHECK(apply(fence, 0, ReceiveEffect{}).step.output == "first");
+  CHECK(apply(fence, 2, value("1")).outcome == EffectOutcome::kApplied);
+  CHECK(apply(fence, 3, ReceiveEffect{}).step.output == "second");
+  CHECK(apply(fence, 5, value(std::string(kStreamClosedMarker))).outcome ==
+        EffectOutcome::kApplied);
+  CHECK(apply(fence, 6, event("state")).outcome == EffectOutcome::kApplied);
+  FinishRun(one, fence);
+
+  const auto rewind = [&](const std::string& id, int32_t start_step) {
+    return one.AwaitStatus(
+        [&](StatusReply reply) { one.journal().Rewind(id, start_step, std::move(reply)); });
+  };
+  CHECK(rewind("missing", 0).code() == absl::StatusCode::kNotFound);
+  CHECK(rewind("wf", -1).code() == absl::StatusCode::kInvalidArgument);
+  REQUIRE(rewind("wf", 3).ok());
+  CHECK_FALSE(Event(one, "wf").has_value());
+  const auto claim = one.Claim(one.AnyOf(std::string(kInternalQueueName)));
+  REQUIRE(IdsOf(*claim) == Ids{"wf"});
+  CHECK(claim->workflows[0].steps.size() == 2);
+  const Fence again{.workflow_id = "wf", .owner_token = claim->workflows[0].owner_token};
+  CHECK(apply(again, 3, ReceiveEffect{}).outcome == EffectOutcome::kNoMessage);
+  send("fourth");
+  CHECK(apply(again, 3, ReceiveEffect{}).step.output == "fourth");
+  CHECK(apply(again, 5, value("2")).outcome == EffectOutcome::kApplied);
+  CHECK(StreamLength(one, "wf") == 2);
 }
 
 TEST_CASE("journal: delete leaves nothing behind", "[journal][operate]") {
@@ -268,6 +329,29 @@ TEST_CASE("journal: delete leaves nothing behind", "[journal][operate]") {
                           .application_rows = {},
                           .finish = {}})
                   ->is_durable);
+  CHECK(one.Steps("wf").empty());
+}
+
+TEST_CASE("journal: delete takes the children along when it is told to", "[journal][operate]") {
+  auto fixture = MakeJournalFixture();
+  Process one(*fixture, "one");
+  one.Register();
+  for (const auto& [id, parent] : {std::pair{"a", ""}, {"b", "a"}, {"c", "b"}, {"d", ""}}) {
+    NewWorkflow workflow = MakeWorkflow(id);
+    workflow.queue_name = "orders";
+    if (*parent != '\0') workflow.parent_workflow_id = parent;
+    REQUIRE(one.Start(workflow)->outcome == StartOutcome::kCreated);
+    fixture->Elapse(2);
+  }
+  const auto remove = [&](const std::string& id, bool with_children) {
+    return *one.Await<int64_t>(
+        [&](Reply<int64_t> reply) { one.journal().Delete({id}, with_children, std::move(reply)); });
+  };
+  CHECK(remove("d", false) == 1);
+  CHECK(remove("a", true) == 3);
+  CHECK(List(one, {}).empty());
+  CHECK(remove("a", true) == 0);
+  CHECK(one.Claim(one.AnyOf())->workflows.empty());
 }
 
 TEST_CASE("journal: priority and delay of waiting work can change", "[journal][operate]") {
@@ -384,6 +468,11 @@ TEST_CASE("journal: schedules are kept and remember when they fired", "[journal]
   CHECK(list()[0].last_fired_at == "2026-01-01T10:00:00.000Z");
   CHECK(call([&](StatusReply reply) {
           one.journal().SetScheduleStatus("hourly", ScheduleStatus::kPaused, std::move(reply));
+        }).ok());
+  CHECK(list()[0].status == ScheduleStatus::kPaused);
+  // A program that registers its schedules at each start does not undo what an operator did.
+  CHECK(call([&](StatusReply reply) {
+          one.journal().UpsertSchedule(schedule, std::move(reply));
         }).ok());
   CHECK(list()[0].status == ScheduleStatus::kPaused);
   CHECK(call([&](StatusReply reply) {

@@ -1,4 +1,6 @@
 // The journals' suite on PostgreSQL: one server for the program, a database for each case.
+// HOLDFAST_TEST_WRITERS is the number of writer shards of each journal, 1 without it.
+#include <cstdlib>
 #include <sstream>
 
 #include "engine/base/clock.h"
@@ -27,7 +29,8 @@ class PostgresFixture final : public JournalFixture {
     PostgresJournalOptions options;
     options.database_url = uri_;
     options.seed = ++journal_count_;
-    options.writer_count = 2;
+    const char* writers = std::getenv("HOLDFAST_TEST_WRITERS");
+    options.writer_count = writers == nullptr ? 1 : std::atoi(writers);
     options.sinks.push_back({.name = "notes",
                              .sql = "INSERT INTO public.notes (note) SELECT r.note "
                                     "FROM jsonb_to_recordset($1) AS r (note text)"});

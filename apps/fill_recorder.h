@@ -1,26 +1,34 @@
 #pragma once
 
+#include <algorithm>
+#include <span>
 #include <vector>
 
+#include "apps/fill_totals.h"
+#include "engine/market/instrument.h"
 #include "engine/quoting/engine.h"
 
 namespace holdfast {
 
-// An engine that keeps a copy of every fill that was booked through it, so that the end of a run
-// can be compared with the venue's own ledger. Everything else goes to the engine behind it.
+// An engine that keeps count of every fill that was booked through it, so that the end of a run
+// can be compared with the venue's own ledger: the totals of all of this run, and copies of the
+// newest. Everything else goes to the engine behind it.
 //
-// Bound: kMaxFills; what comes after is booked as ever, and is_complete() says that the copy is
-// not whole.
+// Memory is taken, and touched, at once and stays what it is however long a run is.
 class FillRecorder final : public Engine {
  public:
-  static constexpr size_t kMaxFills = 1 << 16;
+  static constexpr size_t kKeptFills = 4096;
 
-  explicit FillRecorder(Engine& engine) : engine_(engine) { fills_.reserve(kMaxFills); }
+  FillRecorder(Engine& engine, const Instrument& instrument)
+      : engine_(engine), instrument_(instrument), kept_(kKeptFills) {}
 
-  const std::vector<Fill>& fills() const { return fills_; }
-  bool is_complete() const { return is_complete_; }
+  const FillTotals& totals() const { return totals_; }
+  // The newest, in no order.
+  std::span<const Fill> kept() const {
+    return std::span(kept_).first(std::min<size_t>(totals_.count, kKeptFills));
+  }
 
-  absl::StatusOr<RecoveredState> Open() override { return engine_.Open(); }
+  absl::StatusOr<RecoveredState> Open() override;
   absl::Status Start() override { return engine_.Start(); }
   absl::Status Close() override { return engine_.Close(); }
   std::optional<OrderNumber> NextOrderNumber() override { return engine_.NextOrderNumber(); }
@@ -73,8 +81,10 @@ class FillRecorder final : public Engine {
 
  private:
   Engine& engine_;
-  std::vector<Fill> fills_;
-  bool is_complete_ = true;
+  const Instrument instrument_;  // of fixed tick and lot size
+  VenueTradeId last_trade_before_;
+  std::vector<Fill> kept_;
+  FillTotals totals_;
 };
 
 }  // namespace holdfast

@@ -232,7 +232,7 @@ class Service {
   Outcome OpenEngine() {
     engine_ = std::make_unique<SimpleEngine>(MakeEngineOptions(settings_, *instrument_),
                                              venue_->gateway(), clock_);
-    recorder_ = std::make_unique<FillRecorder>(*engine_);
+    recorder_ = std::make_unique<FillRecorder>(*engine_, *instrument_);
     absl::StatusOr<RecoveredState> recovered = recorder_->Open();
     if (!recovered.ok()) {
       const ExitStatus status =
@@ -415,38 +415,43 @@ class Service {
 
   // What a run on a simulated venue must show: equal books, no gap, no reject but post-only ones.
   Outcome VerifyLedger(const RunReport& report) {
-    const std::string url =
-        JoinUrl(options_.ledger_url, Concat("/ledger?account=", settings_.service_account,
-                                            "&since_trade=", recovered_.last_trade_id.value()));
-    const absl::StatusOr<HttpAnswer> answer = HttpGet(url, "", kLedgerTimeoutNs, clock_);
-    if (!answer.ok()) return Refuse(kExitFailure, "ledger: ", answer.status());
-    if (answer->status != 200) {
-      return Failure{kExitFailure, Concat("ledger: GET ", url, ": status=", answer->status, " ",
-                                          answer->body.substr(0, 200))};
-    }
     const OurBooks ours{.instrument = *instrument_,
-                        .fills = recorder_->fills(),
+                        .fills = recorder_->totals(),
+                        .newest_fills = recorder_->kept(),
                         .last_trade_before = recovered_.last_trade_id,
                         .position_before = recovered_.position.quantity(),
                         .position_after = loop_->position().quantity(),
                         .ledger_before = &recovered_.ledger,
                         .ledger_after = &loop_->ledger()};
-    absl::StatusOr<std::vector<std::string>> differences = CompareWithVenue(ours, answer->body);
-    if (!differences.ok()) return Refuse(kExitFailure, "ledger: ", differences.status());
-    if (!recorder_->is_complete()) {
-      differences->push_back(Concat("more than ", FillRecorder::kMaxFills, " fills: not compared"));
+    LedgerCheck check(ours);
+    for (bool has_more = true; has_more;) {
+      const std::string url =
+          JoinUrl(options_.ledger_url, Concat("/ledger?account=", settings_.service_account,
+                                              "&since_order=", check.cursor().since_order,
+                                              "&since_trade=", check.cursor().since_trade,
+                                              "&limit=", LedgerCheck::kPageRows));
+      const absl::StatusOr<HttpAnswer> answer = HttpGet(url, "", kLedgerTimeoutNs, clock_);
+      if (!answer.ok()) return Refuse(kExitFailure, "ledger: ", answer.status());
+      if (answer->status != 200) {
+        return Failure{kExitFailure, Concat("ledger: GET ", url, ": status=", answer->status, " ",
+                                            answer->body.substr(0, 200))};
+      }
+      const absl::StatusOr<bool> is_new = check.AddPage(answer->body);
+      if (!is_new.ok()) return Refuse(kExitFailure, "ledger: ", is_new.status());
+      has_more = *is_new;
     }
-    AddIrregularities(report, *differences);
-    if (differences->empty()) {
-      std::cout << "  ledger          equal to the venue's: " << recorder_->fills().size()
+    std::vector<std::string> differences = check.Differences();
+    AddIrregularities(report, differences);
+    if (differences.empty()) {
+      std::cout << "  ledger          equal to the venue's: " << recorder_->totals().count
                 << " fills, position, fees and wallet\n";
       return std::nullopt;
     }
-    for (const std::string& difference : *differences) {
+    for (const std::string& difference : differences) {
       std::cout << "  DIFFERENCE      " << difference << '\n';
     }
     return Failure{kExitFailure,
-                   Concat("ledger: ", differences->size(), " differences from the venue's")};
+                   Concat("ledger: ", differences.size(), " differences from the venue's")};
   }
 
   static void AddIrregularities(const RunReport& report, std::vector<std::string>& out) {

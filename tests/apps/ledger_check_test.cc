@@ -7,6 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "apps/fill_recorder.h"
+#include "tests/engine/quoting/fake_venue.h"
+
 namespace holdfast {
 namespace {
 
@@ -43,16 +46,23 @@ struct Books {
     position += fill.quantity * Sign(side);
   }
   std::vector<std::string> Compare(const std::string& venue) {
-    const auto differences = CompareWithVenue({.instrument = instrument,
-                                               .fills = fills,
-                                               .last_trade_before = VenueTradeId(10),
-                                               .position_before = Quantity(),
-                                               .position_after = position,
-                                               .ledger_before = &before,
-                                               .ledger_after = &after},
-                                              venue);
-    REQUIRE(differences.ok());
-    return *differences;
+    const OurBooks ours = Ours();
+    LedgerCheck check(ours);
+    REQUIRE(check.AddPage(venue).ok());
+    return check.Differences();
+  }
+  // `newest`: only so many fills were kept.
+  OurBooks Ours(size_t newest = SIZE_MAX) const {
+    FillTotals totals;
+    for (const Fill& fill : fills) totals.Add(FactsOf(instrument, fill));
+    return {.instrument = instrument,
+            .fills = totals,
+            .newest_fills = std::span(fills).last(std::min(newest, fills.size())),
+            .last_trade_before = VenueTradeId(10),
+            .position_before = Quantity(),
+            .position_after = position,
+            .ledger_before = &before,
+            .ledger_after = &after};
   }
 
   Instrument instrument;
@@ -76,12 +86,13 @@ const std::string kBuy = Trade(11, "BUY", "100.00000000", "0.00200000", "0.00000
 const std::string kSell = Trade(12, "SELL", "101.00000000", "0.00100000", "0.00010100", "USDT");
 
 std::string Venue(const std::string& trades, const std::string& orders = "",
-                  const std::string& btc = "1.000998", const std::string& usdt = "999.900899") {
+                  const std::string& btc = "1.000998", const std::string& usdt = "999.900899",
+                  int64_t last_trade = 12) {
   return R"({"timeNs":1,"orders":[)" + orders + R"(],"trades":[)" + trades +
          R"(],"totals":[{"account":"a","instruments":[],"fees":[],"balances":[)" +
          R"({"asset":"BTC","free":")" + btc + R"(","locked":"0.00000000"},)" +
          R"({"asset":"USDT","free":"0.1","locked":")" + (D(usdt) - D("0.1")).ToText() +
-         R"("}]}],"lastOrder":1,"lastTrade":12})";
+         R"("}]}],"lastOrder":1,"lastTrade":)" + std::to_string(last_trade) + "}";
 }
 
 std::string Order(const std::string& status) {
@@ -135,16 +146,60 @@ TEST_CASE("ledger check: text that is no ledger is an error", "[apps][ledger]") 
   for (const std::string text :
        {"", "[]", "{}", "{\"trades\":[{}],\"orders\":[],\"totals\":[]}", "not JSON"}) {
     INFO(text);
-    const auto differences = CompareWithVenue({.instrument = books.instrument,
-                                               .fills = books.fills,
-                                               .last_trade_before = VenueTradeId(10),
-                                               .position_before = Quantity(),
-                                               .position_after = books.position,
-                                               .ledger_before = &books.before,
-                                               .ledger_after = &books.after},
-                                              text);
-    CHECK(absl::IsInvalidArgument(differences.status()));
+    const OurBooks ours = books.Ours();
+    LedgerCheck check(ours);
+    CHECK(absl::IsInvalidArgument(check.AddPage(text).status()));
   }
+}
+
+TEST_CASE("ledger check: fills before the newest that were kept are compared all the same",
+          "[apps][ledger]") {
+  Books books;
+  const OurBooks ours = books.Ours(1);
+  SECTION("equal, in pages") {
+    LedgerCheck check(ours);
+    CHECK(check.cursor() == LedgerCheck::Cursor{.since_order = 0, .since_trade = 10});
+    CHECK(*check.AddPage(Venue(kBuy, "", "1.000998", "999.900899", 11)));
+    CHECK(check.cursor().since_trade == 11);
+    CHECK(*check.AddPage(Venue(kSell)));
+    CHECK_FALSE(*check.AddPage(Venue("")));
+    CHECK(check.Differences().empty());
+  }
+  SECTION("one that is other than ours in nothing that any total shows") {
+    const std::string taker = Trade(11, "BUY", "100.00000000", "0.00200000", "0.00000200", "BTC");
+    std::string changed = taker;
+    changed.replace(changed.find("\"isMaker\":true"), 14, "\"isMaker\":false");
+    LedgerCheck check(ours);
+    CHECK(*check.AddPage(Venue(changed + "," + kSell)));
+    CHECK(check.Differences() ==
+          std::vector<std::string>{"fills: venue 2; ours 2; they differ before the newest 1"});
+  }
+}
+
+TEST_CASE("fill recorder: the totals count all, copies are kept of the newest, memory stays",
+          "[apps][ledger]") {
+  Books books;
+  const ManualClock clock;
+  testing::FakeEngine store(books.instrument, clock);
+  FillRecorder recorder(store, books.instrument);
+  FillTotals expected;
+  FillRecord record;
+  record.fill = books.fills[0];
+  constexpr int64_t kCount = 100'000;
+  for (int64_t id = 11; id < 11 + kCount; ++id) {
+    record.fill.trade_id = VenueTradeId(id);
+    REQUIRE(recorder.Record(record));
+    expected.Add(FactsOf(books.instrument, record.fill));
+  }
+  CHECK(recorder.totals() == expected);
+  CHECK(recorder.totals().count == kCount);
+  REQUIRE(recorder.kept().size() == FillRecorder::kKeptFills);
+  int64_t oldest = INT64_MAX;
+  for (const Fill& fill : recorder.kept()) oldest = std::min(oldest, fill.trade_id.value());
+  CHECK(oldest == 11 + kCount - static_cast<int64_t>(FillRecorder::kKeptFills));
+  store.takes_records = false;
+  CHECK_FALSE(recorder.Record(record));
+  CHECK(recorder.totals() == expected);
 }
 
 }  // namespace

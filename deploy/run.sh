@@ -136,6 +136,15 @@ done
 status=0
 wait "$service_pid" 2>/dev/null || status=$?
 service_pid=
+# What was wrong with the recorded market, where, and what the venue did.
+if [ -n "$capture" ] && grep -q '^warning ' "$state/venue.log"; then
+  sed -n 's/^warning \(.*\)/  capture         \1/p' "$state/venue.log" | head -n 10
+  if grep -q '^info capture_finished' "$state/venue.log"; then
+    echo "  capture         the market ended there and was not started again"
+  else
+    echo "  capture         the market went on behind it"
+  fi
+fi
 if [ "$status" -eq 137 ]; then
   echo "run: the service was killed; its venue goes on (pid $venue_pid) until the next start ends"
   venue_pid=

@@ -279,6 +279,70 @@ TEST_CASE(
   CHECK(stage.OpenOrders() == 0);
 }
 
+// deploy/run.sh in a folder of its own, as `make run` starts it.
+class Run {
+ public:
+  explicit Run(const Stage& stage, const std::string& capture = "")
+      : folder_(stage.File("run")),
+        script_({HOLDFAST_SOURCE_DIR "/deploy/run.sh",
+                 std::filesystem::path(HOLDFAST_BINARY).parent_path().string()},
+                stage.File("service.log"),
+                {{"STATE", folder_}, {"DURATION", "4"}, {"CAPTURE", capture}}) {}
+  ChildProcess& script() { return script_; }
+  int ControlPort() const {
+    std::ifstream file(folder_ + "/venue.out");
+    std::string line;
+    std::getline(file, line);
+    const size_t at = line.find("control_port=");
+    REQUIRE(at != std::string::npos);
+    return std::stoi(line.substr(at + 13));
+  }
+
+ private:
+  std::string folder_;
+  ChildProcess script_;
+};
+
+TEST_CASE("end to end: a run whose books are the venue's ends with status 0", "[apps][e2e][run]") {
+  Stage stage;
+  Run run(stage);
+  const Ending ending = ReadToTheEnd(run.script());
+  INFO(ending.output << stage.ServiceLog());
+  CHECK(ending.status == 0);
+  CHECK(Has(ending.output, "open orders     none, proven"));
+  CHECK(Has(ending.output, "ledger          equal to the venue's: "));
+  CHECK_FALSE(Has(ending.output, "DIFFERENCE"));
+}
+
+TEST_CASE("end to end: a run fails when the venue's ledger is not what was booked",
+          "[apps][e2e][run]") {
+  Stage stage;
+  Run run(stage);
+  REQUIRE(WaitUntil(run.script(), [&] { return Has(stage.ServiceLog(), "to=quoting"); }));
+  // Money that nothing in our books explains.
+  AskVenue(run.ControlPort(), "POST", "/transfer", "",
+           R"({"account":"demo","asset":"USDT","amount":"-1.5"})");
+  const Ending ending = ReadToTheEnd(run.script());
+  INFO(ending.output << stage.ServiceLog());
+  CHECK(ending.status == 1);
+  CHECK(Has(ending.output, "  DIFFERENCE      wallet in USDT: venue "));
+  CHECK(Has(stage.ServiceLog(), "differences from the venue's"));
+}
+
+TEST_CASE("end to end: a run says where its recorded market is damaged", "[apps][e2e][run]") {
+  Stage stage;
+  stage.Write(
+      "damaged.capture",
+      R"(1000000000 {"lastUpdateId":100,"bids":[["60000.00","1"]],"asks":[["60001.00","1"]]})"
+      "\n1100000000 {garbage\n");
+  Run run(stage, stage.File("damaged.capture"));
+  const Ending ending = ReadToTheEnd(run.script());
+  INFO(ending.output << stage.ServiceLog());
+  CHECK(Has(ending.output, "  capture         corrupt_line: " + stage.File("damaged.capture") +
+                               ":2: capture line: not a JSON object"));
+  CHECK(Has(ending.output, "the market ended there and was not started again"));
+}
+
 TEST_CASE("end to end: a signal before the venue was reached ends at once", "[apps][e2e]") {
   PortHolder port;
   Stage stage;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "connectors/sim/fault_injector.h"
@@ -44,6 +45,7 @@ class Simulation {
 
   const LoopCounters& totals() const { return totals_; }
   int crash_count() const { return crash_count_; }
+  int forget_count() const { return forget_count_; }
 
  private:
   // Appends go to the store that outlives a crash until the process is dead.
@@ -53,6 +55,7 @@ class Simulation {
   void Crash();
   void AddFaults();
   void PlayTimedFaults();
+  bool CanForgetOrders() const;
   void Step();
   // At most one order at the venue for one slot key.
   std::string CheckOneOrderPerIntent() const;
@@ -68,6 +71,7 @@ class Simulation {
   FaultInjector faults_;
   std::unique_ptr<GridStrategy> strategy_;
   std::unique_ptr<MemoryStore> disk_;
+  std::set<VenueOrderId> stored_ids_;  // the venue's ids of the orders that are on disk
 
   // One life of the process.
   bool is_process_alive_ = false;
@@ -78,6 +82,7 @@ class Simulation {
 
   LoopCounters totals_;  // over all lives
   int crash_count_ = 0;
+  int forget_count_ = 0;
 };
 
 }  // namespace holdfast::simulation

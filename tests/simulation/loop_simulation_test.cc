@@ -24,7 +24,7 @@ Plan PlanOf(uint64_t seed) {
 }
 
 // Empty when all is well.
-std::string Play(const Plan& plan, LoopCounters& totals) {
+std::string Play(const Plan& plan, LoopCounters& totals, uint64_t* forget_count = nullptr) {
   Simulation simulation(plan);
   std::string problem = simulation.RunFaults();
   if (problem.empty()) problem = simulation.RunRecovery();
@@ -34,6 +34,7 @@ std::string Play(const Plan& plan, LoopCounters& totals) {
   totals.orders_unknown += simulation.totals().orders_unknown;
   totals.orders_adopted += simulation.totals().orders_adopted;
   totals.unknown_resolved_absent += simulation.totals().unknown_resolved_absent;
+  if (forget_count != nullptr) *forget_count += simulation.forget_count();
   return problem;
 }
 
@@ -47,9 +48,10 @@ TEST_CASE("simulation: safe while faults rage, live after they stop", "[simulati
   const uint64_t first = only != 0 ? only : 1;
   const uint64_t last = only != 0 ? only : NumberOf("HOLDFAST_SIMULATION_SEEDS", 300);
   LoopCounters totals;
+  uint64_t forget_count = 0;
   for (uint64_t seed = first; seed <= last; ++seed) {
     const Plan plan = PlanOf(seed);
-    const std::string problem = Play(plan, totals);
+    const std::string problem = Play(plan, totals, &forget_count);
     INFO("seed=" << seed << " requests=" << plan.has_request_faults
                  << " events=" << plan.has_event_faults << " crashes=" << plan.has_crashes
                  << " forgetful=" << plan.has_forgetful_venue);
@@ -60,6 +62,7 @@ TEST_CASE("simulation: safe while faults rage, live after they stop", "[simulati
     CHECK(totals.orders_placed > 50 * last);
     CHECK(totals.fills > 5 * last);
     CHECK(totals.orders_unknown > last);
+    CHECK(forget_count >= last / 20);  // every seventh plan has one, if the moment comes
   }
 }
 

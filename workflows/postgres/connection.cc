@@ -6,8 +6,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "absl/strings/string_view.h"
 #include "engine/base/assert.h"
 
 namespace holdfast::workflows {
@@ -50,6 +50,16 @@ size_t ElementCount(const std::string* list) {
   return static_cast<size_t>(std::count(list->begin(), list->end(), ',')) + 1;
 }
 
+void SetDefaults(Keywords& keywords, const ConnectionOptions& options) {
+  SetDefault(keywords, "application_name", options.application_name);
+  SetDefault(keywords, "target_session_attrs", "read-write");
+  SetDefault(keywords, "keepalives_idle", "10");
+  SetDefault(keywords, "keepalives_interval", "5");
+  SetDefault(keywords, "keepalives_count", "3");
+  SetDefault(keywords, "tcp_user_timeout", "15000");
+  SetDefault(keywords, "client_encoding", "UTF8");
+}
+
 // libpq would try every host in one attempt, but knows no time limit for one that does not answer
 // when it is driven by a reactor: here each attempt is for one host.
 size_t SelectHost(Keywords& keywords, size_t turn) {
@@ -85,6 +95,21 @@ DatabaseError ErrorOf(const PGresult* result) {
 
 }  // namespace
 
+absl::StatusOr<std::string> BlockingConnectionString(const ConnectionOptions& options) {
+  absl::StatusOr<Keywords> keywords = ParseUrl(options.database_url);
+  if (!keywords.ok()) return keywords.status();
+  SetDefaults(*keywords, options);
+  // libpq counts in seconds, and takes one for none.
+  SetDefault(*keywords, "connect_timeout",
+             absl::StrCat(std::max<int64_t>(2, options.connect_timeout_ms / 1'000)));
+  std::string text;
+  for (const auto& [name, value] : *keywords) {
+    absl::StrAppend(&text, name, "='", absl::StrReplaceAll(value, {{"\\", "\\\\"}, {"'", "\\'"}}),
+                    "' ");
+  }
+  return text;
+}
+
 absl::Status CheckDatabaseUrl(const std::string& database_url) {
   return ParseUrl(database_url).status();
 }
@@ -118,13 +143,7 @@ void Connection::Connect() {
   absl::StatusOr<Keywords> keywords = ParseUrl(options_.database_url);
   if (!keywords.ok()) return Fail(keywords.status());
   host_count_ = SelectHost(*keywords, next_host_);
-  SetDefault(*keywords, "application_name", options_.application_name);
-  SetDefault(*keywords, "target_session_attrs", "read-write");
-  SetDefault(*keywords, "keepalives_idle", "10");
-  SetDefault(*keywords, "keepalives_interval", "5");
-  SetDefault(*keywords, "keepalives_count", "3");
-  SetDefault(*keywords, "tcp_user_timeout", "15000");
-  SetDefault(*keywords, "client_encoding", "UTF8");
+  SetDefaults(*keywords, options_);
   std::vector<const char*> names;
   std::vector<const char*> values;
   for (const auto& [name, value] : *keywords) {

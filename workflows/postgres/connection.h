@@ -167,6 +167,9 @@ class Connection {
   std::vector<int> formats_;
 };
 
+// The same target for a client that blocks: with the limits and the defaults of `options`.
+absl::StatusOr<std::string> BlockingConnectionString(const ConnectionOptions& options);
+
 // Checks the text without connecting.
 absl::Status CheckDatabaseUrl(const std::string& database_url);
 

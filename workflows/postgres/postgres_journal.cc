@@ -109,6 +109,15 @@ absl::Status PostgresJournal::Open() {
       ControlSession::Options{.connection = std::move(control_options),
                               .timeout_ms = options_.read_timeout_ms},
       prng_.Next());
+  ConnectionOptions transaction_options = MakeConnectionOptions("transactions");
+  transaction_options.settings.clear();
+  transactions_ = std::make_unique<TransactionPool>(
+      reactor_,
+      TransactionPoolOptions{.connection = std::move(transaction_options),
+                             .first_shard = options_.writer_count + 1,
+                             .thread_count = options_.transaction_thread_count,
+                             .waiting_count_max = options_.waiting_transaction_count_max,
+                             .seed = prng_.Next()});
   lease_session_->Open();
   for (const std::unique_ptr<Writer>& writer : writers_) writer->Open();
   claim_session_->Open();

@@ -41,6 +41,22 @@ TEST_CASE("venue: fees are charged in the received asset, to 10^-8 towards zero"
   CHECK(f.Balance(f.alice, "USDT") == "1000199.60023327/0");
 }
 
+TEST_CASE("venue: the one that rests pays the maker's rate, the one that comes the taker's",
+          "[sim][venue]") {
+  VenueFixture f;
+  const SimAccountId maker = f.AddAccount("maker", "0.0002", "0.0005");
+  const SimAccountId taker = f.AddAccount("taker", "0.0001", "0.0004");
+  f.Limit(maker, Side::kSell, "0.1", "60000", "rests");
+  const SimOrderResult taken = f.Limit(taker, Side::kBuy, "0.1", "60000", "comes");
+  REQUIRE(taken.trades.size() == 1);
+  CHECK_FALSE(taken.trades[0].is_maker);
+  CHECK(taken.trades[0].fee == Dec("0.00004"));  // of 0.1 BTC
+  const std::vector<SimTrade> made = f.venue.MyTrades(maker, {.instrument = f.btc});
+  REQUIRE(made.size() == 1);
+  CHECK(made[0].is_maker);
+  CHECK(made[0].fee == Dec("1.2"));  // of 6000 USDT
+}
+
 // --- money -------------------------------------------------------------------------------------
 
 TEST_CASE("venue: an order holds what it may cost, and what is left is given back",

@@ -74,14 +74,18 @@ inline constexpr Statement kInsertWorkflows = {
     "coalesce(u.deadline_ms, CASE WHEN u.owner IS NOT NULL THEN n.now_ms + u.timeout_ms END), "
     "u.version, u.application, u.parent, u.schedule, u.attributes::jsonb, u.auth_user, u.role, "
     "u.roles, n.now_ms, n.now_ms "
-    "FROM (SELECT " HF_SQL_NOW_MS
-    " AS now_ms) AS n, "
-    "unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], "
-    "$9::text[], $10::text[], $11::text[], $12::text[], $13::int4[], $14::int8[], $15::int8[], "
-    "$16::int8[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], "
-    "$23::text[], $24::text[]) AS u (id, name, class_name, config_name, inputs, serialization, "
-    "owner, creator, queue_name, partition_key, dedup_id, priority, delay_until, timeout_ms, "
-    "deadline_ms, version, application, parent, schedule, attributes, auth_user, role, roles) "
+    "FROM (SELECT " HF_SQL_NOW_MS " AS now_ms) AS n, (SELECT "
+    "unnest($2::text[]) AS id, unnest($3::text[]) AS name, unnest($4::text[]) AS class_name, "
+    "unnest($5::text[]) AS config_name, unnest($6::text[]) AS inputs, "
+    "unnest($7::text[]) AS serialization, unnest($8::text[]) AS owner, "
+    "unnest($9::text[]) AS creator, unnest($10::text[]) AS queue_name, "
+    "unnest($11::text[]) AS partition_key, unnest($12::text[]) AS dedup_id, "
+    "unnest($13::int4[]) AS priority, unnest($14::int8[]) AS delay_until, "
+    "unnest($15::int8[]) AS timeout_ms, unnest($16::int8[]) AS deadline_ms, "
+    "unnest($17::text[]) AS version, unnest($18::text[]) AS application, "
+    "unnest($19::text[]) AS parent, unnest($20::text[]) AS schedule, "
+    "unnest($21::text[]) AS attributes, unnest($22::text[]) AS auth_user, "
+    "unnest($23::text[]) AS role, unnest($24::text[]) AS roles) AS u "
     "ON CONFLICT DO NOTHING RETURNING workflow_uuid"};
 
 inline constexpr Statement kInsertSteps = {
@@ -89,8 +93,9 @@ inline constexpr Statement kInsertSteps = {
     "INSERT INTO dbos.operation_outputs "
     "(workflow_uuid, function_id, function_name, output, error, child_workflow_id, serialization, "
     "started_at_epoch_ms, completed_at_epoch_ms) "
-    "SELECT * FROM unnest($1::text[], $2::int4[], $3::text[], $4::text[], $5::text[], $6::text[], "
-    "$7::text[], $8::int8[], $9::int8[])"};
+    "SELECT unnest($1::text[]), unnest($2::int4[]), unnest($3::text[]), unnest($4::text[]), "
+    "unnest($5::text[]), unnest($6::text[]), unnest($7::text[]), unnest($8::int8[]), "
+    "unnest($9::int8[])"};
 
 // The step row of a started child, when the child (just made, or there before) is the workflow that
 // was meant.
@@ -200,8 +205,8 @@ inline constexpr Statement kFinishWorkflows = {
     "ELSE w.queue_name END, completed_at = n.now_ms, updated_at = n.now_ms "
     "FROM (SELECT " HF_SQL_NOW_MS
     " AS now_ms) AS n, "
-    "unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) "
-    "AS u (id, owner, status, output, error) "
+    "(SELECT unnest($1::text[]) AS id, unnest($2::text[]) AS owner, unnest($3::text[]) AS status, "
+    "unnest($4::text[]) AS output, unnest($5::text[]) AS error) AS u "
     "WHERE w.workflow_uuid = u.id AND w.owner_xid = u.owner AND w.status = 'PENDING'"};
 
 // ---- Read back ----------------------------------------------------------------------------------

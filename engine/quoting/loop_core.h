@@ -156,6 +156,7 @@ class QuotingLoop::Core final : public VenueEventSink {
   RequestId NextRequestId() { return RequestId(++last_request_id_); }
   bool CanQuery() const { return queries_.size() + 8 < kMaxOpenQueries; }
   void TrackQuery(RequestId id, QueryKind kind, OrderNumber number = OrderNumber());
+  void LogFailedQuery(QueryKind kind, std::string_view why);
   void OnQueryEnded(const OpenQuery& query, bool is_ok);
   void OnOrderQueryEnded(const OpenQuery& query, bool is_ok);
   int TimeOutQueries();
@@ -339,6 +340,8 @@ class QuotingLoop::Core final : public VenueEventSink {
   // --- orders in question ---
   StaticVector<OpenQuery, kMaxOpenQueries> queries_;
   int32_t order_queries_ = 0;
+  std::array<int64_t, static_cast<size_t>(QueryKind::kCancelAll) + 1>
+      failed_query_quiet_until_ns_{};
   uint64_t last_request_id_ = 0;
   int64_t next_order_timer_ns_ = INT64_MAX;
   StaticVector<Stray, kMaxStrays> strays_;

@@ -359,9 +359,24 @@ void QuotingLoop::Core::Handle(const QueryDone& done) {
     const OpenQuery query = open;
     open = queries_.back();
     queries_.pop_back();
+    if (!done.is_ok) LogFailedQuery(query.kind, done.text.view());
     OnQueryEnded(query, done.is_ok);
     return;
   }
+}
+
+// A venue that is away fails every query: one line a while tells it, for each kind.
+void QuotingLoop::Core::LogFailedQuery(QueryKind kind, std::string_view why) {
+  constexpr int64_t kQuietNs = 10 * kNanosPerSecond;
+  int64_t& quiet_until_ns = failed_query_quiet_until_ns_[static_cast<size_t>(kind)];
+  if (now_ns_ < quiet_until_ns) return;
+  quiet_until_ns = now_ns_ + kQuietNs;
+  std::array<char, VenueText::capacity()> text;
+  size_t size = 0;
+  for (const std::string_view part : {ToText(kind), std::string_view(": "), why}) {
+    size += part.copy(text.data() + size, text.size() - size);
+  }
+  Log(LoopEventKind::kReconcile, Severity::kWarning, "query_failed", {text.data(), size});
 }
 
 // It is alive while rows come: a long list takes longer than one deadline.
@@ -382,6 +397,7 @@ int QuotingLoop::Core::TimeOutQueries() {
     const OpenQuery query = queries_[i];
     queries_[i] = queries_.back();
     queries_.pop_back();
+    LogFailedQuery(query.kind, "no end of the answer in time");
     OnQueryEnded(query, false);
     ++work;
   }

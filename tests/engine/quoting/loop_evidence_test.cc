@@ -62,6 +62,40 @@ TEST_CASE("evidence: every adopted order whose fills were booked before is ended
   CHECK(world.counters().fills == 0);
 }
 
+TEST_CASE("evidence: why a query failed is logged, and not again and again", "[quoting][X5]") {
+  World world;
+  const auto lines = [&] {
+    std::vector<std::string> found;
+    for (const LoopEvent& event : world.observer.events) {
+      if (event.reason == "query_failed") found.emplace_back(event.text.view());
+    }
+    return found;
+  };
+  world.engine.answers_queries = false;
+  world.Begin();
+  const int asked = world.engine.open_orders_query_count;
+  REQUIRE(asked > 0);
+  const auto fail = [&](std::string_view why) {
+    world.engine.events.push_back(QueryDone{.request_id = world.engine.last_open_orders_query,
+                                            .kind = QueryKind::kOpenOrders,
+                                            .text = VenueText::Truncated(why)});
+    world.Turns(2);
+  };
+  fail("the venue is busy");
+  CHECK(lines() == std::vector<std::string>{"open_orders: the venue is busy"});
+  for (int i = 0; i < 100 && world.engine.open_orders_query_count == asked; ++i) {
+    world.Pass(50 * kNanosPerMilli);
+  }
+  REQUIRE(world.engine.open_orders_query_count == asked + 1);
+  fail(std::string(VenueText::capacity(), 'x'));
+  CHECK(lines().size() == 1);
+  // One that never ends has failed too.
+  world.Pass(60 * kNanosPerSecond, 200 * kNanosPerMilli);
+  REQUIRE(lines().size() >= 2);
+  CHECK(lines()[1] == "open_orders: no end of the answer in time");
+  CHECK(lines().size() <= 7);
+}
+
 TEST_CASE("evidence: a list that failed is repeated from as far back", "[quoting][X4]") {
   World world;
   OneBuy(world);

@@ -21,6 +21,11 @@ struct StrategyMemory {
 // A quoting strategy: a pure function with parameters. No clock, no I/O, no state between calls:
 // what has to be remembered is in `memory`, which the caller owns and journals.
 //
+// What it must guarantee: no order meets the book (a buy is below the best ask, a sell above the
+// best bid). What it need not: that its own buys lie below its own sells. It does not see what
+// still rests from the target before, and an exit may want the price of another slot's entry; the
+// engine's gate refuses an order that would meet any of ours that may be live.
+//
 // Decide() runs on the hot path: no allocation, no locks. One thread.
 class Strategy {
  public:

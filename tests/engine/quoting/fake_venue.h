@@ -52,8 +52,9 @@ class FakeEngine final : public Engine {
   CancelFate next_cancel = CancelFate::kCancel;
   bool is_fate_sticky = false;
   bool answers_queries = true;
-  bool lists_fills = true;   // false: the trade list lags and shows nothing
-  bool lists_orders = true;  // false: so does the list of open orders
+  bool answers_fills = true;  // false: a query of fills gets no answer
+  bool lists_fills = true;    // false: the trade list lags and shows nothing
+  bool lists_orders = true;   // false: so does the list of open orders
   bool has_stream = true;
   bool has_entry = true;
   bool is_healthy = true;
@@ -253,7 +254,7 @@ class FakeEngine final : public Engine {
     fills_after.push_back(after);
     last_fills_query = id;
     if (!has_entry) return absl::UnavailableError("");
-    if (!answers_queries) return absl::OkStatus();
+    if (!answers_queries || !answers_fills) return absl::OkStatus();
     for (Fill fill : fills) {
       const bool is_wanted =
           after.value() != 0 ? fill.trade_id > after : fill.venue_time_ns >= since_ns;
@@ -489,6 +490,7 @@ class FixedStrategy final : public Strategy {
   void Decide(const MarketView& view, const Inventory& inventory, std::span<const Slot> slots,
               StrategyMemory& memory, TargetState& target) const override {
     target.Clear();
+    if (decide_count == 0) first_memory = memory;
     memory.has_anchor = true;
     memory.anchor = Price::FromTicks(1);
     memory.interval_ticks = interval_ticks;
@@ -506,8 +508,9 @@ class FixedStrategy final : public Strategy {
   std::vector<TargetOrder> wanted;
   bool is_valid = true;
   int64_t tolerance_ticks = 0;
-  Quantity ordinary_quantity;        // zero: sizes vary
-  int64_t interval_ticks = 100'000;  // wide: the edge guard is tested on its own
+  Quantity ordinary_quantity;           // zero: sizes vary
+  int64_t interval_ticks = 100'000;     // wide: the edge guard is tested on its own
+  mutable StrategyMemory first_memory;  // as the first decision got it
   mutable MarketView last_view;
   mutable Inventory last_inventory;
   mutable std::vector<Slot> last_slots;

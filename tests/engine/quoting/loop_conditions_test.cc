@@ -465,6 +465,60 @@ TEST_CASE("budget: an order that our own connector did not send is no failure of
   CHECK(world.engine.open_count() == 6);
 }
 
+namespace {
+
+// Prices of what rests at the venue.
+void CheckNoOwnPairCrosses(const World& world) {
+  int64_t highest_buy = INT64_MIN;
+  int64_t lowest_sell = INT64_MAX;
+  for (const auto& [id, order] : world.engine.orders) {
+    if (!order.is_open()) continue;
+    const int64_t ticks = order.intent.price.ticks();
+    if (order.intent.side == Side::kBuy) {
+      highest_buy = std::max(highest_buy, ticks);
+    } else {
+      lowest_sell = std::min(lowest_sell, ticks);
+    }
+  }
+  CHECK(highest_buy < lowest_sell);
+}
+
+}  // namespace
+
+TEST_CASE("self-trade: no pair of own working orders crosses, whatever the strategy wants",
+          "[quoting][X8]") {
+  World world;
+  // Inside the spread, so that neither takes from the book.
+  world.strategy.wanted = {
+      Want(BuyKey(1), World::kMid + 10, 100), Want(SellKey(2), World::kMid - 10, 100),
+      Want(SellKey(3), World::kMid + 10, 100), Want(SellKey(4), World::kMid + 11, 100)};
+  world.Begin();
+  world.Pass(kNanosPerSecond);
+  CHECK(world.engine.open_count() == 2);
+  CHECK(world.Denied(DenyReason::kSelfTrade) > 0);
+  CheckNoOwnPairCrosses(world);
+  SECTION("a level that moves across another waits until that one is gone") {
+    world.engine.next_cancel = FakeEngine::CancelFate::kRateLimit;
+    world.engine.is_fate_sticky = true;
+    world.strategy.wanted = {Want(BuyKey(5), World::kMid + 30, 100)};
+    world.Pass(3 * kNanosPerSecond);
+    CheckNoOwnPairCrosses(world);
+    world.engine.next_cancel = FakeEngine::CancelFate::kCancel;
+    world.Pass(30 * kNanosPerSecond);
+    CHECK(world.engine.open_count() == 1);
+    CHECK(world.engine.Only().intent.slot_key == BuyKey(5));
+  }
+  SECTION("one whose outcome is not known counts") {
+    world.engine.next_place = FakeEngine::Fate::kSilent;
+    world.strategy.wanted.push_back(Want(SellKey(6), World::kMid + 20, 100));
+    world.Tick();
+    world.Turns(2);
+    world.strategy.wanted = {Want(BuyKey(7), World::kMid + 20, 100)};
+    world.Pass(200 * kNanosPerMilli);
+    CheckNoOwnPairCrosses(world);
+  }
+}
+
 TEST_CASE("order size: below the venue's minimum it does not call itself quoting", "[quoting]") {
   World world;
   world.strategy.ordinary_quantity = Quantity::FromLots(9);  // 4.50 of at least 5
@@ -585,6 +639,22 @@ TEST_CASE("clean-up: an order nobody wants does not wait out the cancels' back-o
   world.Pass(25 * kNanosPerSecond);
   CHECK(world.engine.open_count() == 0);
   CHECK(world.counters().cleanup_cancels == 2);
+}
+
+TEST_CASE("clean-up: of two equally far orders the older goes", "[quoting][X10]") {
+  QuotingOptions options;
+  options.cleanup_order_count = 1;
+  options.cleanup_interval_ns = 2 * kNanosPerSecond;
+  World world(World::FirstRun(), TestLimits(), options);
+  // Both are 1000 ticks from the best bid; the sell is nearer to the mid and placed first.
+  const int64_t bid = World::kMid - 50;
+  world.strategy.wanted = {Want(BuyKey(1), bid - 1000, 100), Want(SellKey(2), bid + 1000, 100)};
+  world.Begin();
+  REQUIRE(world.engine.placed.size() == 2);
+  REQUIRE(world.engine.placed[0].slot_key == SellKey(2));
+  world.Pass(3 * kNanosPerSecond);
+  REQUIRE_FALSE(world.engine.canceled.empty());
+  CHECK(world.engine.canceled[0].client_order_id == world.engine.placed[0].client_order_id);
 }
 
 }  // namespace

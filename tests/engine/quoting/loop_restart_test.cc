@@ -47,6 +47,16 @@ TEST_CASE("restart: without proof nothing is placed while a request can still ar
   CHECK(world.engine.placed.empty());
 }
 
+TEST_CASE("restart: the strategy gets back what it remembered", "[quoting][G1]") {
+  RecoveredState recovered = SecondRun();
+  recovered.memory = {
+      .has_anchor = true, .anchor = Price::FromTicks(4'987'650), .interval_ticks = 150};
+  World world(recovered);
+  world.Begin();
+  REQUIRE(world.strategy.decide_count > 0);
+  CHECK(world.strategy.first_memory == recovered.memory);
+}
+
 TEST_CASE("restart: a store that knows of no run before proves nothing", "[quoting][D3]") {
   World world{RecoveredState()};
   WantingOneBuy(world);

@@ -79,6 +79,25 @@ TEST_CASE("stop: a fill that races the cancels is booked before it is done", "[q
   CHECK(world.engine.fill_records.at(0).fill.trade_id == fill.trade_id);
 }
 
+TEST_CASE("stop: is not done before the venue's list of fills has been read to its end",
+          "[quoting][X4]") {
+  World world;
+  Quoting(world);
+  // A fill that no report of the order shows, only the list.
+  FakeEngine::VenueOrder& order = world.engine.ByKey(BuyKey(1));
+  world.engine.Execute(order, Quantity::FromLots(100));
+  order.filled = Quantity();
+  order.status = VenueOrderStatus::kNew;
+  world.engine.answers_fills = false;
+  world.loop->RequestStop();
+  world.Pass(5 * kNanosPerSecond);
+  CHECK(world.engine.open_count() == 0);
+  CHECK_FALSE(world.loop->is_stopped());
+  world.engine.answers_fills = true;
+  REQUIRE(world.PassUntilStopped(30 * kNanosPerSecond));
+  CHECK(world.loop->position().quantity().lots() == 100);
+}
+
 TEST_CASE("stop: an order that shows up in the proof starts it again", "[quoting]") {
   World world;
   Quoting(world);

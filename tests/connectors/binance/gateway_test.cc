@@ -111,6 +111,36 @@ TEST_CASE("gateway: a refused key is fatal and is not tried again", "[binance][g
   }
 }
 
+TEST_CASE("gateway: a key refused on an order in mid-run is fatal, whatever was asked",
+          "[binance][gateway]") {
+  GatewayFixture fixture;
+  bool is_cancel = false;
+  SECTION("a placement") {}
+  SECTION("a cancel") { is_cancel = true; }
+  for (const char* method : {"order.place", "order.cancel"}) {
+    fixture.venue.methods[method] = [](const std::string& id, const std::string&) {
+      return StubVenue::Error(id, 401, -2015, "Invalid API-key, IP, or permissions for action.");
+    };
+  }
+  REQUIRE(fixture.StartAndWait());
+  if (is_cancel) {
+    REQUIRE(fixture.gateway->Cancel(GatewayFixture::CancelOf("a1")).ok());
+  } else {
+    REQUIRE(fixture.gateway->Place(GatewayFixture::Buy("a1")).ok());
+  }
+  fixture.Settle();
+  CHECK(fixture.log.Count<OrderRejected>() == (is_cancel ? 0 : 1));
+  CHECK(fixture.log.Count<CancelRejected>() == (is_cancel ? 1 : 0));
+  REQUIRE(fixture.log.Count<FatalVenueError>() == 1);
+  CHECK(fixture.log.All<FatalVenueError>()[0].venue_code == -2015);
+  CHECK_FALSE(fixture.gateway->is_order_entry_up());
+  CHECK_FALSE(fixture.gateway->is_private_stream_up());
+  // And it stays so: nothing connects again with this key.
+  fixture.Pass(120 * kNanosPerSecond, kNanosPerSecond);
+  CHECK(fixture.venue.session_count == 1);
+  CHECK(fixture.log.Count<FatalVenueError>() == 1);
+}
+
 TEST_CASE("gateway: a definite refusal of a placement says why", "[binance][gateway]") {
   GatewayFixture fixture;
   REQUIRE(fixture.StartAndWait());

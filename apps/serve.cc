@@ -18,6 +18,7 @@
 #include "apps/live_view.h"
 #include "apps/log.h"
 #include "apps/loop_log.h"
+#include "apps/memory.h"
 #include "apps/signals.h"
 #include "apps/terminal.h"
 #include "apps/text.h"
@@ -101,6 +102,7 @@ class Service {
 
   ExitStatus Run() {
     Outcome outcome = Start();
+    TouchHeap();
     if (!outcome.has_value() && loop_ != nullptr) outcome = RunLoop();
     const ExitStatus status = outcome.has_value() ? outcome->status : kExitOk;
     if (outcome.has_value() && log_ != nullptr) {
@@ -498,6 +500,7 @@ class Service {
 }  // namespace
 
 ExitStatus Serve(const Configuration& configuration, const ServeOptions& options) {
+  KeepMemoryInHeap();
   const auto service = std::make_unique<Service>(configuration, options);
   return service->Run();
 }

@@ -2,6 +2,9 @@
 
 #include <sqlite3.h>
 
+#include <cstddef>
+#include <memory>
+
 #include "absl/strings/str_cat.h"
 
 namespace holdfast {
@@ -36,6 +39,22 @@ absl::StatusCode CodeOf(int code) {
     default:
       return absl::StatusCode::kInternal;
   }
+}
+
+// Pages are kept in a pool that is taken, and touched, once: otherwise the cache of a young store
+// grows for as long as it takes to see its file. More than this comes from the heap.
+void SetUpPagePool() {
+  constexpr int kPageCount = kSqliteCachePages + kSqliteCachePages / 8;  // and what a write needs
+  constexpr int kPageBytes = 4096;
+  static const std::unique_ptr<std::byte[]> pool = [] {
+    int header_bytes = 0;
+    sqlite3_config(SQLITE_CONFIG_PCACHE_HDRSZ, &header_bytes);
+    const int slot_bytes = kPageBytes + (header_bytes + 7) / 8 * 8;
+    auto bytes = std::make_unique<std::byte[]>(static_cast<size_t>(slot_bytes) * kPageCount);
+    // Refused when SQLite is in use already: then it takes its pages from the heap.
+    sqlite3_config(SQLITE_CONFIG_PAGECACHE, bytes.get(), slot_bytes, kPageCount);
+    return bytes;
+  }();
 }
 
 }  // namespace
@@ -100,6 +119,7 @@ void SqliteConnection::Closer::operator()(sqlite3* handle) const { sqlite3_close
 
 absl::StatusOr<SqliteConnection> SqliteConnection::Open(const std::string& path, Mode mode,
                                                         const std::string& vfs) {
+  SetUpPagePool();
   sqlite3* handle = nullptr;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                     (mode == Mode::kCreate ? SQLITE_OPEN_CREATE : 0);

@@ -29,6 +29,8 @@ absl::Status SqliteError(sqlite3* database, int code, std::string_view what);
 
 // One prepared statement. Bind, step, read, reset; Run() does all of it for statements without
 // rows.
+inline constexpr int kSqliteCachePages = 256;  // of a connection to a store: 1 MB
+
 class SqliteStatement {
  public:
   SqliteStatement() = default;

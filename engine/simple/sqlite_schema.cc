@@ -379,6 +379,7 @@ absl::StatusOr<SqliteConnection> OpenStoreFile(const StoreOptions& options) {
       "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; "
       "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; "
       "PRAGMA journal_size_limit = 67108864"));
+  HF_RETURN_IF_ERROR(connection->Execute(absl::StrCat("PRAGMA cache_size = ", kSqliteCachePages)));
   return connection;
 }
 

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -721,6 +722,22 @@ TEST_CASE("sqlite store: the words on disk are the words of the domain", "[simpl
   }
   CHECK(FromStoreText<Side>("sell") == Side::kSell);
   CHECK(FromStoreText<Side>("hold") == std::nullopt);
+}
+
+TEST_CASE("sqlite store: its memory does not grow with what is stored", "[store]") {
+  DiskBench bench;
+  SqliteStore store(bench.options, bench.clock);
+  REQUIRE(store.Open().ok());
+  RecordMaker maker(5);
+  const auto append = [&] {
+    std::vector<StampedRecord> batch(500);
+    for (StampedRecord& record : batch) record = maker.Next();
+    REQUIRE(store.Append(batch).ok());
+  };
+  append();
+  const int64_t after_start = sqlite3_memory_used();
+  for (int i = 0; i < 20; ++i) append();
+  CHECK(sqlite3_memory_used() - after_start < 64 << 10);
 }
 
 }  // namespace holdfast::testing

@@ -35,6 +35,7 @@ void Runtime::Launch(StatusReply reply) {
 
 void Runtime::RegisterExecutor() {
   ++session_;
+  has_registered_ = true;
   identity_.executor_id = options_.executor_id;
   identity_.incarnation = NewUuid();
   identity_.application_name = options_.application_name;
@@ -221,7 +222,6 @@ void Runtime::Drain(double max_wait_s, StatusReply reply) {
   }
   if (before != State::kHolding) {
     ++session_;
-    lease_ = {};
     reactor().Post(IfAlive(is_alive_, [this] { FinishDrain(); }));
     return;
   }
@@ -242,7 +242,7 @@ void Runtime::FinishDrain() {
   Cancel(reactor(), register_timer_);
   StopWork();
   DropAllRuns();
-  if (lease_.epoch == 0) return std::exchange(drain_reply_, {})(absl::OkStatus());
+  if (!has_registered_) return std::exchange(drain_reply_, {})(absl::OkStatus());
   journal().ReleaseLease(IfAlive(is_alive_, [this](absl::Status status) {
     std::exchange(drain_reply_, {})(std::move(status));
   }));

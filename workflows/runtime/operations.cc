@@ -80,9 +80,10 @@ StepRecord MakeErrorRecord(WorkflowRun& run, const OperationState& operation,
 absl::Status StatusOfResult(const WorkflowResult& result, std::string_view workflow_id) {
   if (result.status == WorkflowStatus::kSuccess) return absl::OkStatus();
   if (result.error.has_value()) {
-    const absl::StatusOr<PayloadFormat> format = PayloadFormatFromColumn(result.serialization);
-    if (!format.ok()) return format.status();
-    absl::StatusOr<WorkflowError> error = DecodeError(*format, *result.error);
+    // A row of a format that cannot be read was parked with an error in the portable one.
+    const PayloadFormat format =
+        PayloadFormatFromColumn(result.serialization).value_or(PayloadFormat::kPortableJson);
+    absl::StatusOr<WorkflowError> error = DecodeError(format, *result.error);
     return error.ok() ? StatusFromWorkflowError(*error) : error.status();
   }
   if (result.status == WorkflowStatus::kCancelled) {
@@ -397,9 +398,11 @@ void TransactionState::Begin() {
 
 void TransactionState::OnRecorded(absl::StatusOr<std::optional<StepRecord>> record) {
   if (!record.ok()) {
-    if (record.status().code() != absl::StatusCode::kInvalidArgument) {
+    const absl::StatusCode code = record.status().code();
+    if (code == absl::StatusCode::kPermissionDenied || code == absl::StatusCode::kDataLoss) {
       return run().services().OnWriteRefused(record.status());
     }
+    // Nothing was written: the body's error, or what the database has against it.
     record = MakeErrorRecord(run(), *this, record.status());
     run().AddStep(**record);
   }

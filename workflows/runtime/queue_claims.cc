@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "workflows/runtime/run_services.h"
-#include "workflows/runtime/text.h"
 
 namespace holdfast::workflows::internal {
 namespace {
@@ -40,8 +39,6 @@ bool QueueClaims::serves(std::string_view name) const { return queues_.contains(
 std::vector<QueueConfig> QueueClaims::configs() const {
   std::vector<QueueConfig> configs;
   for (const auto& [_, queue] : queues_) configs.push_back(queue->config);
-  std::sort(configs.begin(), configs.end(),
-            [](const QueueConfig& a, const QueueConfig& b) { return a.name < b.name; });
   return configs;
 }
 
@@ -169,14 +166,21 @@ void QueueClaims::OnClaimed(Queue& queue, uint64_t session, absl::StatusOr<Claim
   if (result->has_more || queue.has_news) ClaimSoon(queue);
 }
 
+int64_t QueueClaims::LookSpacingNs() const {
+  if (!limits_.look_interval_s.has_value()) return kLookSpacingNs;
+  return static_cast<int64_t>(*limits_.look_interval_s * 1e9);
+}
+
 int64_t QueueClaims::LookInterval(const Queue& queue) const {
+  // The timer's looks are this far apart, and each finds the queue due.
+  if (limits_.look_interval_s.has_value()) return 0;
   const auto wanted_ns = static_cast<int64_t>(queue.config.polling_interval_s * 1e9);
   return std::max(
       {wanted_ns, static_cast<int64_t>(queues_.size()) * kLookSpacingNs, kNanosPerMilli});
 }
 
 void QueueClaims::SetTimer() {
-  timer_ = reactor_.CallAfter(kLookSpacingNs, [this] {
+  timer_ = reactor_.CallAfter(LookSpacingNs(), [this] {
     const int64_t now_ns = reactor_.clock().MonotonicNs();
     for (auto& [_, queue] : queues_) {
       if (queue->next_look_ns <= now_ns) ClaimSoon(*queue);

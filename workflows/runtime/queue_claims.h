@@ -41,6 +41,7 @@ class QueueClaims {
     int32_t batch_first = 32;
     int32_t batch_max = 500;
     int64_t recovery_attempts_max = 100;
+    std::optional<double> look_interval_s = {};  // of each queue, instead of its own
   };
 
   QueueClaims(Reactor& reactor, Journal& journal, ClaimHost& host, Limits limits);
@@ -83,6 +84,7 @@ class QueueClaims {
   void ClaimSoon(Queue& queue);
   void OnClaimed(Queue& queue, uint64_t session, absl::StatusOr<ClaimResult> result);
   void SetTimer();
+  int64_t LookSpacingNs() const;
   int64_t LookInterval(const Queue& queue) const;
 
   Reactor& reactor_;

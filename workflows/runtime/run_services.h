@@ -59,6 +59,8 @@ class RunServices {
   int64_t NowNs() const { return reactor_.clock().MonotonicNs(); }
   // A random UUID in its usual spelling.
   std::string NewUuid();
+  // For a workflow that this executor starts.
+  virtual std::string NewOwnerToken() = 0;
 
   // False: the lease has run out by our own clock; the run is about to be dropped.
   virtual bool MayStartEffects() = 0;

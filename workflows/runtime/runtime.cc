@@ -71,9 +71,9 @@ Runtime::Runtime(RuntimeOptions options, Reactor& reactor, Journal& journal, Blo
       options_(std::move(options)),
       observer_(observer != nullptr ? *observer : NullObserver()),
       waiters_(reactor, journal, [this](const std::string& id) { return runs_.contains(id); }),
-      claims_(
-          reactor, journal, *this,
-          {options_.claim_batch_first, options_.claim_batch_max, options_.recovery_attempts_max}),
+      claims_(reactor, journal, *this,
+              {options_.claim_batch_first, options_.claim_batch_max, options_.recovery_attempts_max,
+               options_.queue_look_interval_s}),
       schedules_(std::make_unique<internal::ScheduleRunner>(*this, reactor, journal, prng())) {
   HF_ASSERT(options_.Validate().ok());
   ListenQueue(std::string(kInternalQueueName));
@@ -86,8 +86,9 @@ Runtime::~Runtime() {
   StopWork();
   if (register_timer_.has_value()) reactor().CancelTimer(*register_timer_);
   if (drain_timer_.has_value()) reactor().CancelTimer(*drain_timer_);
-  auto runs = std::exchange(runs_, {});
-  for (auto& [_, run] : runs) run->Drop(/*keeps_children=*/false);
+  const std::vector<RunRef> runs = SortedRuns();
+  runs_.clear();
+  for (const RunRef& run : runs) run->Drop(/*keeps_children=*/false);
 }
 
 void Runtime::RegisterFunction(std::string name,
@@ -111,6 +112,10 @@ void Runtime::ListenQueue(std::string name) {
   QueueConfig config;
   config.name = std::move(name);
   claims_.Serve(config);
+}
+
+std::string Runtime::NewOwnerToken() {
+  return absl::StrCat(identity_.incarnation, "-", absl::Hex(prng().Next(), absl::kZeroPad16));
 }
 
 bool Runtime::IsRegistered(std::string_view workflow_name) const {
@@ -191,7 +196,7 @@ void Runtime::Start(std::string name, StartOptions options, std::string inputs,
   }
   StartRequest request;
   request.workflow = MakeWorkflow(std::move(name), options, std::move(inputs));
-  request.workflow.owner_token = NewUuid();
+  request.workflow.owner_token = NewOwnerToken();
   request.application_rows = std::move(options.application_rows);
   SendStart(std::move(request), std::move(reply));
 }
@@ -331,12 +336,22 @@ void Runtime::RemoveRun(Run& run) {
   }
 }
 
+std::vector<Runtime::RunRef> Runtime::SortedRuns() const {
+  std::vector<RunRef> runs;
+  runs.reserve(runs_.size());
+  for (const auto& [_, run] : runs_) runs.push_back(run);
+  std::sort(runs.begin(), runs.end(),
+            [](const RunRef& left, const RunRef& right) { return left->id() < right->id(); });
+  return runs;
+}
+
 void Runtime::DropAllRuns() {
-  auto runs = std::exchange(runs_, {});
+  const std::vector<RunRef> runs = SortedRuns();
+  runs_.clear();
   claimed_run_count_ = 0;
-  for (auto& [id, run] : runs) {
+  for (const RunRef& run : runs) {
     run->Drop(/*keeps_children=*/false);
-    waiters_.LookSoon(id);
+    waiters_.LookSoon(run->id());
   }
   stats_.lost_run_count += static_cast<int64_t>(runs.size());
 }
@@ -505,9 +520,7 @@ void Runtime::LookAtRow(Run& run) {
 void Runtime::OnNewsLost() {
   claims_.OnAnyNews();
   waiters_.LookAtAll();
-  std::vector<RunRef> runs;
-  runs.reserve(runs_.size());
-  for (const auto& [_, run] : runs_) runs.push_back(run);
+  const std::vector<RunRef> runs = SortedRuns();
   for (const RunRef& run : runs) run->OnMessage();
   std::vector<std::shared_ptr<EventWatch>> watches;
   for (const auto& [_, watch] : event_watches_) watches.push_back(watch);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -8,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "engine/base/prng.h"
@@ -29,29 +31,29 @@ class ScheduleRunner;
 }
 
 struct RegisterOptions {
-  std::optional<std::string> class_name;
-  std::optional<std::string> config_name;
+  std::optional<std::string> class_name = {};
+  std::optional<std::string> config_name = {};
 };
 
 // What a caller says about a new workflow. All of it is optional.
 struct StartOptions {
   // The idempotency key: a second start of the same id is the same workflow. Default: a new UUID.
-  std::optional<std::string> id;
-  std::optional<double> timeout_s;  // from the moment it runs
-  std::optional<int64_t> deadline_ms;
-  std::optional<std::string> attributes;  // a JSON object, to find it by
-  std::optional<std::string> authenticated_user;
-  std::optional<std::string> assumed_role;
-  std::optional<std::string> authenticated_roles;  // a JSON array
+  std::optional<std::string> id = {};
+  std::optional<double> timeout_s = {};  // from the moment it runs
+  std::optional<int64_t> deadline_ms = {};
+  std::optional<std::string> attributes = {};  // a JSON object, to find it by
+  std::optional<std::string> authenticated_user = {};
+  std::optional<std::string> assumed_role = {};
+  std::optional<std::string> authenticated_roles = {};  // a JSON array
   // Written in the transaction that creates the workflow, only then.
-  std::vector<ApplicationRow> application_rows;
+  std::vector<ApplicationRow> application_rows = {};
 
   // For Enqueue.
   int32_t priority = 0;  // lower first
-  std::optional<std::string> partition_key;
-  std::optional<std::string> deduplication_id;
-  std::optional<double> delay_s;
-  std::optional<std::string> application_version;  // default: whichever is the latest then
+  std::optional<std::string> partition_key = {};
+  std::optional<std::string> deduplication_id = {};
+  std::optional<double> delay_s = {};
+  std::optional<std::string> application_version = {};  // default: whichever is the latest then
 };
 
 struct StartedWorkflow {
@@ -173,6 +175,8 @@ class Runtime final : private internal::RunServices,
   void BeginRun(internal::OwnedWorkflow workflow, std::vector<StepRecord> steps, bool is_claimed,
                 std::string queue_name, std::optional<std::string> partition_key);
   void RemoveRun(Run& run);
+  // By id: what a seed does once it does again, whatever the hashes are.
+  std::vector<RunRef> SortedRuns() const;
   void DropAllRuns();
   void LookAtRow(Run& run);
 
@@ -205,6 +209,7 @@ class Runtime final : private internal::RunServices,
 
   // ---- RunServices ------------------------------------------------------------------------------
   bool MayStartEffects() override;
+  std::string NewOwnerToken() override;
   bool Describe(NewWorkflow& workflow) const override;
   double message_poll_interval_s() const override { return options_.message_poll_interval_s; }
   void RunOwned(internal::OwnedWorkflow workflow) override;
@@ -250,7 +255,7 @@ class Runtime final : private internal::RunServices,
   internal::QueueClaims claims_;
   std::unique_ptr<internal::ScheduleRunner> schedules_;
   absl::flat_hash_map<std::string, std::vector<uint64_t>> event_watches_by_name_;
-  absl::flat_hash_map<uint64_t, std::shared_ptr<EventWatch>> event_watches_;
+  std::map<uint64_t, std::shared_ptr<EventWatch>> event_watches_;  // oldest first
   uint64_t event_watch_count_ = 0;
 
   State state_ = State::kIdle;
@@ -264,6 +269,7 @@ class Runtime final : private internal::RunServices,
   std::vector<absl::AnyInvocable<void(const absl::Status&)>> waiting_starts_;
   size_t starting_count_ = 0;
 
+  bool has_registered_ = false;
   bool is_losing_lease_ = false;
   bool is_recovering_ = false;
   bool may_recover_more_ = false;

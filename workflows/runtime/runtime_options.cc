@@ -36,6 +36,9 @@ absl::Status RuntimeOptions::Validate() const {
   if (claim_batch_max > kListLimitMax) return Refuse("claim_batch_max", "is at most 10000");
   if (recovery_attempts_max < 1) return Refuse("recovery_attempts_max", "is at least 1");
   if (!IsDuration(sweep_interval_s, 0.01)) return Refuse("sweep_interval_s", "is at least 0.01");
+  if (queue_look_interval_s.has_value() && !IsDuration(*queue_look_interval_s, 0.01)) {
+    return Refuse("queue_look_interval_s", "is at least 0.01");
+  }
   if (!IsDuration(refresh_interval_s, 0.01)) {
     return Refuse("refresh_interval_s", "is at least 0.01");
   }

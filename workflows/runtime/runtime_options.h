@@ -11,8 +11,8 @@ namespace holdfast::workflows {
 
 // Deletes ended workflows that nobody will ask for again. Off unless one of the limits is given.
 struct RetentionOptions {
-  std::optional<double> completed_older_than_s;
-  std::optional<int64_t> keep_newest;  // ended workflows beyond this count go, oldest first
+  std::optional<double> completed_older_than_s = {};
+  std::optional<int64_t> keep_newest = {};  // ended workflows beyond this count go, oldest first
   double interval_s = 60;
   int32_t batch_rows = 1'000;
 };
@@ -20,11 +20,11 @@ struct RetentionOptions {
 struct RuntimeOptions {
   // Survives restarts (a host's or a pod's name): the successor finds its predecessor's work by it.
   std::string executor_id = "local";
-  std::string application_name;
+  std::string application_name = {};
   // Workflows are recovered by executors of the version that started them; enqueued ones without a
   // version are run by the latest.
   std::string application_version = "1";
-  std::string host;
+  std::string host = {};
   int64_t process_id = 0;
 
   // Work of a dead executor is taken over this long after its last renewal.
@@ -43,6 +43,10 @@ struct RuntimeOptions {
 
   // Nets below the news.
   double sweep_interval_s = 4;
+  // Every queue is looked at this often, whatever its row says. For queues that are fed by those
+  // who announce nothing (DBOS's clients do not) and shall be quick all the same. Unset: as the row
+  // says, but no more than one look in 0.75 s over all queues.
+  std::optional<double> queue_look_interval_s = {};
   double refresh_interval_s = 30;  // queues, schedules, the latest version
   double message_poll_interval_s = 60;
 

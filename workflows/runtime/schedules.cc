@@ -114,7 +114,9 @@ void ScheduleRunner::Plan(Schedule& schedule, absl::Time after) {
 
 void ScheduleRunner::Arm(Schedule& schedule, absl::Time due) {
   const absl::Duration wait = std::clamp(due - Now(), absl::ZeroDuration(), kLegMax);
-  schedule.timer = reactor_.CallAfter(absl::ToInt64Nanoseconds(wait), [this, &schedule, due] {
+  // Rounded up: at a timer that is early by less than a nanosecond it would not be due yet.
+  const int64_t wait_ns = absl::ToInt64Nanoseconds(wait) + 1;
+  schedule.timer = reactor_.CallAfter(wait_ns, [this, &schedule, due] {
     schedule.timer.reset();
     if (Now() < due) return Arm(schedule, due);
     const absl::Time time = schedule.next_fire;

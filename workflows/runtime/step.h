@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "workflows/runtime/cancellation_token.h"
+#include "workflows/runtime/completion.h"
 #include "workflows/runtime/operation.h"
 #include "workflows/runtime/reactor.h"
 #include "workflows/runtime/task.h"
@@ -32,9 +33,9 @@ struct StepOptions {
   // Abandons an attempt that takes longer: its error is kDeadlineExceeded, which counts as a
   // failed attempt like any other. A body on the pool runs on until it looks at its cancellation
   // token, a coroutine is destroyed. A body that runs on the reactor cannot be abandoned.
-  std::optional<double> attempt_timeout_s;
+  std::optional<double> attempt_timeout_s = {};
   // Whether this error is worth another attempt; absent: every error is.
-  std::function<bool(const absl::Status&)> is_retryable;
+  std::function<bool(const absl::Status&)> is_retryable = {};
   // The body blocks: it runs on the pool. It must be copyable, as abandoned attempts may still be
   // running when the next one starts.
   bool is_blocking = false;

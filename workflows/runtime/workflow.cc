@@ -63,7 +63,7 @@ absl::StatusOr<NewWorkflow> MakeChild(WorkflowRun& run, int32_t function_id, std
       child.delay_until_ms = services.NowMs() + static_cast<int64_t>(*options.delay_s * 1e3);
     }
   } else {
-    child.owner_token = services.NewUuid();
+    child.owner_token = services.NewOwnerToken();
   }
   return child;
 }

@@ -30,15 +30,15 @@ class TransactionBody;
 // How a child differs from a workflow with default settings.
 struct ChildOptions {
   // Default: "<parent's id>-<function id>", the same in every replay.
-  std::optional<std::string> id;
+  std::optional<std::string> id = {};
   // Enqueued there instead of started at once by this executor.
-  std::optional<std::string> queue_name;
-  std::optional<std::string> queue_partition_key;
-  std::optional<std::string> deduplication_id;
+  std::optional<std::string> queue_name = {};
+  std::optional<std::string> queue_partition_key = {};
+  std::optional<std::string> deduplication_id = {};
   int32_t priority = 0;
-  std::optional<double> delay_s;
+  std::optional<double> delay_s = {};
   // A deadline of its own; default: the parent's.
-  std::optional<double> timeout_s;
+  std::optional<double> timeout_s = {};
 };
 
 // A child that was started. Lives no longer than the workflow that started it.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/base/clock.h"
+#include "journal_spy.h"
 #include "workflows/runtime/memory_database.h"
 #include "workflows/runtime/memory_journal.h"
 #include "workflows/runtime/runtime.h"
@@ -51,8 +52,9 @@ class Process {
           MemoryJournalOptions journal_options = {})
       : world_(world),
         journal_(world.database, world.reactor, journal_options, seed),
+        spy_(journal_),
         pool_(world.reactor),
-        runtime_(std::move(options), world.reactor, journal_, pool_, Prng(seed), &observer) {
+        runtime_(std::move(options), world.reactor, spy_, pool_, Prng(seed), &observer) {
     setup(runtime_);
   }
 
@@ -126,6 +128,7 @@ class Process {
 
   Runtime& runtime() { return runtime_; }
   MemoryJournal& journal() { return journal_; }
+  JournalSpy& spy() { return spy_; }
   World& world() { return world_; }
 
   RecordingObserver observer;
@@ -133,6 +136,7 @@ class Process {
  private:
   World& world_;
   MemoryJournal journal_;
+  JournalSpy spy_;
   InlineBlockingPool pool_;
   Runtime runtime_;
 };

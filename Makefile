@@ -12,10 +12,10 @@ SPEED ?= 1
 # make test and make bench: where recorded captures lie; tests that need them say so without them.
 export HOLDFAST_CAPTURES ?= $(abspath ../shared/data/captures)
 
-.PHONY: help run test bench asan tsan format clean bootstrap build
+.PHONY: help run test bench bench-durable asan tsan format clean bootstrap build
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 bootstrap: ## Install missing Debian packages (every other command does it too)
 	@deploy/bootstrap.sh
@@ -39,6 +39,12 @@ bench: bootstrap ## Benchmarks: percentiles, and ratios within one run
 	@cd build/release/tests/benchmark; \
 	  for benchmark in $$(find . -maxdepth 1 -type f -executable -printf '%f\n' | sort); do \
 	  echo "== $$benchmark"; ./$$benchmark; done
+
+bench-durable: bootstrap ## The durable runtime beside DBOS for TypeScript, on one PostgreSQL
+	@cmake --preset release
+	@cmake --build build/release -j $(JOBS) --target holdfast_durable_bench
+	@cd tests/benchmark/durable && npm ci --silent --no-audit --no-fund
+	@node tests/benchmark/durable/run.mjs build/release/durable_bench/holdfast_durable_bench
 
 asan: bootstrap ## All tests under AddressSanitizer and UBSan
 	@deploy/sanitize.sh asan $(JOBS)

@@ -1,19 +1,26 @@
 // The durable benchmark: the same workflows on the same PostgreSQL 15 in one run, by this project's
 // runtime and by DBOS's TypeScript SDK, in alternation. Starts a private cluster with PostgreSQL's
 // own durable defaults (fsync, synchronous_commit), prints a table with ratios, and says what it could
-// not run. Usage: node run.mjs PATH_OF_holdfast_durable_bench [--quick]
+// not run.
+//   node run.mjs PATH_OF_holdfast_durable_bench [--quick] [--rounds=N] [--sides=holdfast,dbos]
+//     [--scenarios=latency,throughput,steps,enqueue,drain,recovery,idle]
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const ourProgram = process.argv[2];
+if (!ourProgram || !existsSync(ourProgram)) {
+  throw new Error(`the first argument is the program holdfast_durable_bench: ${ourProgram}`);
+}
 const isQuick = process.argv.includes('--quick');
-const rounds = isQuick ? 1 : 3;
+const option = (name) =>
+  process.argv.find((text) => text.startsWith(`--${name}=`))?.slice(name.length + 3);
+const rounds = Number(option('rounds') ?? (isQuick ? 1 : 3));
 const backlog = isQuick ? 2_000 : 10_000;
 const binaries = '/usr/lib/postgresql/15/bin';
 
@@ -50,7 +57,8 @@ async function startCluster() {
   run('initdb', ['-D', data, '-U', 'bench', '-A', 'trust', '--no-instructions']);
   const server = spawn(
     join(binaries, 'postgres'),
-    ['-D', data, '-k', folder, '-p', String(port), '-c', 'listen_addresses=127.0.0.1'],
+    ['-D', data, '-k', folder, '-p', String(port), '-c', 'listen_addresses=127.0.0.1',
+     '-c', 'shared_preload_libraries=pg_stat_statements'],
     { ...user, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
   );
   let log = '';
@@ -89,9 +97,11 @@ async function query(url, text, parameters) {
 // ---- The two sides --------------------------------------------------------------------------------
 
 const sides = {
-  holdfast: { program: ourProgram, args: [], prepare: ['prepare'] },
+  holdfast: { program: ourProgram, args: [] },
   dbos: { program: process.execPath, args: [join(here, 'dbos_side.mjs')] },
 };
+
+const chosenSides = option('sides')?.split(',') ?? Object.keys(sides);
 
 async function runSide(side, url, scenario, count) {
   const { program, args } = sides[side];
@@ -112,28 +122,61 @@ async function runSide(side, url, scenario, count) {
   return { ...JSON.parse(line), ...(statements ?? {}) };
 }
 
-// Transactions that other sessions committed in the middle of the idle time.
+// Statements that other sessions ended, and their transactions, in the middle of the idle time.
 async function countStatements(url, seconds) {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   const read = async () => {
     await client.query('SELECT pg_stat_clear_snapshot()');
     const { rows } = await client.query(
-      `SELECT sum(xact_commit + xact_rollback)::bigint AS count
-         FROM pg_stat_database WHERE datname = current_database()`,
+      `SELECT (SELECT sum(s.calls) FROM pg_stat_statements AS s JOIN pg_database AS d ON d.oid = s.dbid
+                WHERE d.datname = current_database())::bigint AS statements,
+              (SELECT xact_commit + xact_rollback FROM pg_stat_database
+                WHERE datname = current_database())::bigint AS transactions`,
     );
-    return Number(rows[0].count);
+    return { statements: Number(rows[0].statements), transactions: Number(rows[0].transactions) };
   };
   const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
   await wait(seconds * 300);
   const before = await read();
   const begin = performance.now();
   await wait(seconds * 500);
+  const after = await read();
   const elapsed = (performance.now() - begin) / 1e3;
-  // The two statements of each of our own readings.
-  const count = (await read()) - before - 2;
   await client.end();
-  return { statements_per_s: Math.max(count, 0) / elapsed };
+  // Our own: the first reading's second statement and the second one's first.
+  const rate = (name) => Math.max(after[name] - before[name] - 2, 0) / elapsed;
+  return { statements_per_s: rate('statements'), transactions_per_s: rate('transactions') };
+}
+
+// ---- What the tables themselves allow ---------------------------------------------------------------
+
+// Rows of dbos.workflow_status, with all of its indexes, written by a client that does nothing else:
+// one a commit, and a hundred a commit. A workflow of one step costs two commits.
+async function measureCeiling(cluster) {
+  const client = new pg.Client({ connectionString: await freshDatabase(cluster, 'holdfast') });
+  await client.connect();
+  const insert = (rows) => ({
+    name: `insert_${rows}`,
+    text: `INSERT INTO dbos.workflow_status (workflow_uuid, status, name, inputs, serialization,
+             executor_id, application_version, owner_xid, creator_xid)
+           SELECT gen_random_uuid()::text, 'PENDING', 'bench', '{"positionalArgs":[1]}',
+             'portable_json', 'bench', '1', i, i FROM generate_series(1, ${rows}) AS i`,
+  });
+  const result = {};
+  for (const [rows, commits] of [[1, 1_000], [100, 200]]) {
+    for (let i = 0; i < 20; ++i) await client.query(insert(rows));
+    const samples = [];
+    for (let i = 0; i < commits; ++i) {
+      const begin = performance.now();
+      await client.query(insert(rows));
+      samples.push(performance.now() - begin);
+    }
+    result[`p50_ms_${rows}`] = median(samples);
+    result[`rows_per_s_${rows}`] = (rows * commits) / (samples.reduce((a, b) => a + b) / 1e3);
+  }
+  await client.end();
+  return result;
 }
 
 let databaseCount = 0;
@@ -141,6 +184,7 @@ async function freshDatabase(cluster, side) {
   const name = `bench_${side}_${++databaseCount}`;
   await query(cluster.url('postgres'), `CREATE DATABASE ${name}`);
   const url = cluster.url(name);
+  await query(url, 'CREATE EXTENSION pg_stat_statements');
   if (side === 'dbos') {
     execFileSync(process.execPath, [join(here, 'dbos_migrate.mjs'), url], { stdio: 'pipe' });
   } else {
@@ -205,7 +249,12 @@ const rows = [
   { title: 'first recovered result', unit: 's', scenario: 'recovery', count: backlog, field: 'first_s', goal: '<= 0.3 s' },
   { title: 'resident memory of that, peak', unit: 'MB', scenario: 'recovery', count: backlog, field: 'peak_memory_bytes', scale: 1e-6, goal: '<= 150 MB' },
   { title: 'statements in an idle system', unit: '/s', scenario: 'idle', count: isQuick ? 6 : 20, field: 'statements_per_s', goal: '<= 2' },
+  { title: 'transactions in an idle system', unit: '/s', scenario: 'idle', field: 'transactions_per_s', goal: '' },
 ];
+
+const scenarios = [...new Set(rows.map((row) => row.scenario))].filter(
+  (scenario) => (option('scenarios') ?? scenario).split(',').includes(scenario),
+);
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
@@ -215,27 +264,30 @@ async function main() {
   try {
     await cluster.ready();
     const results = new Map();  // side/scenario -> results of the rounds
-    const scenarios = [...new Map(rows.filter((r) => r.scenario).map((r) => [r.scenario, r])).values()];
+    const loads = [];
     for (let round = 0; round < rounds; ++round) {
-      for (const row of scenarios) {
-        const fill = rows.find((r) => r.scenario === row.scenario && r.fill)?.fill;
-        const count = rows.find((r) => r.scenario === row.scenario).count;
-        for (const side of ['holdfast', 'dbos']) {
+      const ceiling = await measureCeiling(cluster);
+      results.set('ceiling', [...(results.get('ceiling') ?? []), ceiling]);
+      console.error(`round ${round + 1}: ceiling ${JSON.stringify(ceiling)}`);
+      for (const scenario of scenarios) {
+        const { fill, count } = rows.find((row) => row.scenario === scenario);
+        for (const side of chosenSides) {
           try {
             const url = await freshDatabase(cluster, side);
             if (fill) await fill(url, side);
-            const result = await runSide(side, url, row.scenario, count[side] ?? count);
-            const key = `${side}/${row.scenario}`;
+            loads.push(loadavg()[0]);
+            const result = await runSide(side, url, scenario, count[side] ?? count);
+            const key = `${side}/${scenario}`;
             results.set(key, [...(results.get(key) ?? []), result]);
             console.error(`round ${round + 1}: ${side} ${JSON.stringify(result)}`);
           } catch (error) {
-            failures.push(`${side} ${row.scenario}: ${error.message}`);
+            failures.push(`${side} ${scenario}: ${error.message}`);
             console.error(`round ${round + 1}: ${failures.at(-1)}`);
           }
         }
       }
     }
-    print(results);
+    print(results, loads);
     if (failures.length > 0) {
       console.log(`\nnot run:\n${failures.join('\n')}`);
       process.exitCode = 1;
@@ -245,7 +297,7 @@ async function main() {
   }
 }
 
-function print(results) {
+function print(results, loads) {
   const cell = (side, row) => {
     const values = (results.get(`${side}/${row.scenario}`) ?? []).map((r) => r[row.field]);
     if (values.length === 0) return null;
@@ -256,7 +308,7 @@ function print(results) {
     value === null ? '-' : value.toLocaleString('en-US', { maximumSignificantDigits: 4 });
   console.log(`\n${'median of ' + rounds + (rounds > 1 ? ' rounds' : ' round')}`.padEnd(46) +
     'holdfast'.padStart(10) + 'DBOS TS'.padStart(10) + 'ratio'.padStart(9) + '  to reach');
-  for (const row of rows) {
+  for (const row of rows.filter(({ scenario }) => scenarios.includes(scenario))) {
     const ours = cell('holdfast', row);
     const theirs = cell('dbos', row);
     const isRate = row.unit === '/s' && row.scenario !== 'idle';
@@ -264,8 +316,14 @@ function print(results) {
     console.log(`${row.title}, ${row.unit}`.padEnd(46) + text(ours).padStart(10) +
       text(theirs).padStart(10) + text(ratio).padStart(9) + `  ${row.goal}`);
   }
+  const ceiling = (field) => text(median(results.get('ceiling').map((result) => result[field])));
+  console.log(`\nthe tables' own ceiling, INSERT; COMMIT: one row ${ceiling('p50_ms_1')} ms and ` +
+    `${ceiling('rows_per_s_1')}/s; a hundred rows ${ceiling('p50_ms_100')} ms and ` +
+    `${ceiling('rows_per_s_100')}/s`);
+  console.log(`load of the machine (1 minute, before each run): median ${text(median(loads))}, ` +
+    `highest ${text(Math.max(...loads))}`);
   const batches = results.get('holdfast/throughput')?.at(-1)?.batch_sizes;
-  if (batches) console.log(`\nwrites a commit (throughput row): ${JSON.stringify(batches)}`);
+  if (batches) console.log(`writes a commit (throughput row): ${JSON.stringify(batches)}`);
   console.log('\nratio: how many times better than the peer in the same run. Method: README.md.');
 }
 

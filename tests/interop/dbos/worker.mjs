@@ -52,6 +52,8 @@ export async function startWorker(url, options = {}) {
   return {
     said,
     isAlive: () => worker.exitCode === null && worker.signalCode === null,
+    freeze: () => worker.kill('SIGSTOP'),
+    thaw: () => worker.kill('SIGCONT'),
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
   };

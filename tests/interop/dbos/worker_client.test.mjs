@@ -244,15 +244,15 @@ for (const release of Object.keys(RELEASES)) {
 
     describe('resumes', () => {
       it('a canceled workflow, which goes on without repeating steps', async () => {
-        const handle = await enqueue('conf_slow', [6, 60]);
+        const handle = await enqueue('conf_slow', [40, 50]);
         await untilSteps(handle.workflowID, 2);
         await client.cancelWorkflow(handle.workflowID);
         const before = await client.listWorkflowSteps(handle.workflowID);
-        assert.ok(before.length < 6);
+        assert.ok(before.length < 40);
         await client.resumeWorkflow(handle.workflowID);
-        assert.deepEqual(await handle.getResult(QUICK), { n: 6 });
+        assert.deepEqual(await handle.getResult(QUICK), { n: 40 });
         const after = await client.listWorkflowSteps(handle.workflowID);
-        assert.equal(after.length, 6);
+        assert.equal(after.length, 40);
         assert.deepEqual(after.slice(0, before.length), before);
       });
 
@@ -396,7 +396,7 @@ for (const release of Object.keys(RELEASES)) {
     });
 
     it('waits for the first and for all of several', async () => {
-      const slow = await enqueue('conf_slow', [3, 200]);
+      const slow = await enqueue('conf_slow', [10, 200]);
       const fast = await enqueue('conf_identity', [1]);
       const first = await client.waitFirst([slow, fast], QUICK);
       assert.equal(first.workflowID, fast.workflowID);

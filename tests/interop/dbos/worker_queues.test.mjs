@@ -107,7 +107,7 @@ for (const release of Object.keys(RELEASES)) {
       it('by priority, and by time within one', async () => {
         // Later releases have priorities in every queue.
         await configure({ concurrency: 1, ...(release === '4.27.6' && { priorityEnabled: true }) });
-        const first = await enqueue('conf_slow', [4, 50]);
+        const first = await enqueue('conf_slow', [30, 50]);
         await until(async () => (await status(first.workflowID)).status === 'PENDING');
         const handles = [];
         for (const priority of [7, 3, 5, 3]) {
@@ -122,7 +122,7 @@ for (const release of Object.keys(RELEASES)) {
       });
 
       it('and changes the priority of what waits', async () => {
-        const first = await enqueue('conf_slow', [4, 50]);
+        const first = await enqueue('conf_slow', [30, 50]);
         await until(async () => (await status(first.workflowID)).status === 'PENDING');
         const a = await enqueue('conf_identity', ['a'], { priority: 1 });
         const b = await enqueue('conf_identity', ['b'], { priority: 2 });
@@ -135,7 +135,7 @@ for (const release of Object.keys(RELEASES)) {
     describe('deduplicates', () => {
       it('while the first is not over, and no longer', async () => {
         const deduplicationID = randomUUID();
-        const first = await enqueue('conf_slow', [4, 50], { deduplicationID });
+        const first = await enqueue('conf_slow', [30, 50], { deduplicationID });
         const error = await failure(enqueue('conf_identity', [1], { deduplicationID }));
         assert.equal(error.name, 'DBOSQueueDuplicatedError');
         await first.getResult(QUICK);
@@ -145,10 +145,10 @@ for (const release of Object.keys(RELEASES)) {
 
       it('or gives the one that is there', async () => {
         const more = { deduplicationID: randomUUID(), duplicationPolicy: 'return-existing' };
-        const first = await enqueue('conf_slow', [4, 50], more);
+        const first = await enqueue('conf_slow', [30, 50], more);
         const second = await enqueue('conf_slow', [1, 0], more);
         assert.equal(second.workflowID, first.workflowID);
-        assert.deepEqual(await second.getResult(QUICK), { n: 4 });
+        assert.deepEqual(await second.getResult(QUICK), { n: 30 });
       });
 
       it('and a cancellation frees the id', async () => {

@@ -154,12 +154,12 @@ TEST_CASE("journal: limits of a queue hold over all executors", "[journal][queue
   }
   SECTION("rate") {
     ClaimRequest request = one.AnyOf();
-    request.queue.rate_limit = RateLimit{.max_starts = 3, .period_s = 0.5};
+    request.queue.rate_limit = RateLimit{.max_starts = 3, .period_s = 1.0};
     const auto first = one.Claim(request);
     CHECK(first->workflows.size() == 3);
     for (const ClaimedWorkflow& claimed : first->workflows) FinishRun(one, claimed);
     CHECK(two.Claim(request)->workflows.empty());
-    fixture->Elapse(600);
+    fixture->Elapse(1'100);
     CHECK(two.Claim(request)->workflows.size() == 3);
   }
 }
@@ -267,7 +267,7 @@ TEST_CASE("journal: a workflow claimed too often becomes a dead letter", "[journ
 TEST_CASE("journal: an executor finds the rows of its own earlier life", "[journal][recovery]") {
   auto fixture = MakeJournalFixture();
   Process before(*fixture, "one", "a");
-  before.Register(/*lease_ttl_ms=*/100);
+  before.Register(/*lease_ttl_ms=*/1'000);
   const Fence fence = before.StartOwned("started");
   WorkflowCommit commit;
   commit.fence = fence;
@@ -276,7 +276,7 @@ TEST_CASE("journal: an executor finds the rows of its own earlier life", "[journ
   before.Enqueue("queued");
   REQUIRE(before.Claim(before.AnyOf())->workflows.size() == 1);
   before.Crash();
-  fixture->Elapse(150);
+  fixture->Elapse(1'100);
 
   Process after(*fixture, "one", "b");
   after.Register();
@@ -297,13 +297,13 @@ TEST_CASE("journal: a dead executor's work is taken over after its lease", "[jou
   auto fixture = MakeJournalFixture();
   Process one(*fixture, "one");
   Process two(*fixture, "two");
-  one.Register(/*lease_ttl_ms=*/200);
+  one.Register(/*lease_ttl_ms=*/1'000);
   two.Register();
   const Fence fence = one.StartOwned("wf");
   CHECK(two.ClaimAbandoned()->workflows.empty());
   CHECK_FALSE(two.Sweep().has_abandoned);
 
-  fixture->Elapse(250);
+  fixture->Elapse(1'100);
   CHECK(two.Sweep().has_abandoned);
   const auto claim = two.ClaimAbandoned();
   REQUIRE(IdsOf(*claim) == Ids{"wf"});
@@ -325,10 +325,10 @@ TEST_CASE("journal: what another version or another runtime left is not taken ov
   auto fixture = MakeJournalFixture();
   Process old_version(*fixture, "one", "a", "v0");
   Process two(*fixture, "two");
-  old_version.Register(/*lease_ttl_ms=*/50);
+  old_version.Register(/*lease_ttl_ms=*/1'000);
   two.Register();
   old_version.StartOwned("wf");
-  fixture->Elapse(100);
+  fixture->Elapse(1'100);
   CHECK(two.ClaimAbandoned()->workflows.empty());
   Process same_version(*fixture, "three", "", "v0");
   same_version.Register();
@@ -338,12 +338,12 @@ TEST_CASE("journal: what another version or another runtime left is not taken ov
 TEST_CASE("journal: take-over is bounded and begins with the oldest", "[journal][recovery]") {
   auto fixture = MakeJournalFixture();
   Process one(*fixture, "one", "a");
-  one.Register(/*lease_ttl_ms=*/500);
+  one.Register(/*lease_ttl_ms=*/1'000);
   for (int i = 0; i < 5; ++i) {
     one.StartOwned("wf" + std::to_string(i));
     fixture->Elapse(2);
   }
-  fixture->Elapse(600);
+  fixture->Elapse(1'100);
   Process two(*fixture, "two");
   two.Register();
   auto claim = two.ClaimAbandoned(2);
@@ -365,11 +365,11 @@ TEST_CASE("journal: a sweep releases delays and ends what is past its deadline",
       *one.Await<int64_t>([&](Reply<int64_t> reply) { one.journal().Now(std::move(reply)); });
   NewWorkflow delayed = MakeWorkflow("delayed");
   delayed.queue_name = "orders";
-  delayed.delay_until_ms = now_ms + 300;
+  delayed.delay_until_ms = now_ms + 1'000;
   REQUIRE(one.Start(delayed)->outcome == StartOutcome::kCreated);
   NewWorkflow late = MakeWorkflow("late");
   late.owner_token = one.Token();
-  late.deadline_ms = now_ms + 400;
+  late.deadline_ms = now_ms + 1'100;
   REQUIRE(one.Start(late)->outcome == StartOutcome::kCreated);
 
   CHECK(one.Get("delayed").status == WorkflowStatus::kDelayed);
@@ -377,9 +377,9 @@ TEST_CASE("journal: a sweep releases delays and ends what is past its deadline",
   SweepResult sweep = one.Sweep();
   CHECK(sweep.released_count == 0);
   REQUIRE(sweep.next_due_in_ms.has_value());
-  CHECK(*sweep.next_due_in_ms <= 300);
+  CHECK(*sweep.next_due_in_ms <= 1'000);
 
-  fixture->Elapse(500);
+  fixture->Elapse(1'300);
   sweep = one.Sweep();
   CHECK(sweep.released_count == 1);
   CHECK(sweep.released_queues == Ids{"orders"});

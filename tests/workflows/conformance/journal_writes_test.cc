@@ -274,10 +274,10 @@ TEST_CASE("journal: writes of one workflow keep their order", "[journal]") {
 TEST_CASE("journal: nothing of an executor lands after its lease", "[journal][lease]") {
   auto fixture = MakeJournalFixture();
   Process one(*fixture, "one");
-  one.Register(/*lease_ttl_ms=*/200);
+  one.Register(/*lease_ttl_ms=*/1'000);
   const Fence fence = one.StartOwned("wf");
   one.Enqueue("queued");
-  fixture->Elapse(250);
+  fixture->Elapse(1'100);
 
   CHECK(one.Commit(FinishOf(fence, {MakeStep(0, "a", "1")}, "null")).status().code() ==
         absl::StatusCode::kPermissionDenied);
@@ -298,7 +298,7 @@ TEST_CASE("journal: one incarnation at a time holds the lease", "[journal][lease
   auto fixture = MakeJournalFixture();
   Process first(*fixture, "one", "a");
   Process second(*fixture, "one", "b");
-  const LeaseGrant grant = first.Register(/*lease_ttl_ms=*/300);
+  const LeaseGrant grant = first.Register(/*lease_ttl_ms=*/1'000);
   const auto try_register = [&] {
     return second.Await<LeaseGrant>([&](Reply<LeaseGrant> reply) {
       second.journal().RegisterExecutor(second.identity(), 60'000, std::move(reply));
@@ -306,7 +306,7 @@ TEST_CASE("journal: one incarnation at a time holds the lease", "[journal][lease
   };
   CHECK(try_register().status().code() == absl::StatusCode::kFailedPrecondition);
 
-  SECTION("until it ends") { fixture->Elapse(350); }
+  SECTION("until it ends") { fixture->Elapse(1'100); }
   SECTION("until it is given back") {
     CHECK(
         first
@@ -326,10 +326,10 @@ TEST_CASE("journal: one incarnation at a time holds the lease", "[journal][lease
 TEST_CASE("journal: a renewed lease goes on", "[journal][lease]") {
   auto fixture = MakeJournalFixture();
   Process one(*fixture, "one");
-  one.Register(/*lease_ttl_ms=*/400);
+  one.Register(/*lease_ttl_ms=*/1'000);
   const Fence fence = one.StartOwned("wf");
   for (int i = 0; i < 4; ++i) {
-    fixture->Elapse(200);
+    fixture->Elapse(400);
     const auto grant = one.Await<LeaseGrant>(
         [&](Reply<LeaseGrant> reply) { one.journal().RenewLease(std::move(reply)); });
     REQUIRE(grant.ok());

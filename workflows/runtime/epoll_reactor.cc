@@ -93,8 +93,9 @@ void EpollReactor::CancelTimer(TimerId timer) {
 }
 
 size_t EpollReactor::RunOnce(int64_t max_wait_ns) {
-  const size_t done = RunPosted() + RunTimers() + RunDescriptors(0);
-  if (done > 0 || max_wait_ns <= 0) return done;
+  const size_t done = RunPosted() + RunTimers();
+  // What keeps posting does not keep the descriptors waiting.
+  if (done > 0 || max_wait_ns <= 0) return done + RunDescriptors(0);
   int64_t wait_ns = WaitBudget(max_wait_ns);
   if (options_.spin_ns > 0) {
     const int64_t spin_until_ns = clock_.MonotonicNs() + std::min(options_.spin_ns, wait_ns);
@@ -128,6 +129,12 @@ bool EpollReactor::PrepareSleep() {
   const std::lock_guard lock(mutex_);
   is_sleeping_ = posted_.empty();
   return is_sleeping_;
+}
+
+// From here on what the callbacks post needs no eventfd.
+void EpollReactor::WakeUp() {
+  const std::lock_guard lock(mutex_);
+  is_sleeping_ = false;
 }
 
 size_t EpollReactor::RunPosted() {
@@ -172,6 +179,7 @@ size_t EpollReactor::RunTimers() {
 size_t EpollReactor::RunDescriptors(int64_t wait_ns) {
   std::array<epoll_event, kEventsPerTurnMax> events;
   const int ready_count = WaitForEvents(epoll_fd_, events, wait_ns);
+  WakeUp();
   size_t count = 0;
   for (int i = 0; i < ready_count; ++i) {
     const epoll_event& event = events[static_cast<size_t>(i)];

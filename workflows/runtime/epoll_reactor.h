@@ -75,6 +75,7 @@ class EpollReactor final : public Reactor {
   int64_t WaitBudget(int64_t max_wait_ns) const;
   // True: nothing was posted and from here on a Post() writes the eventfd.
   bool PrepareSleep();
+  void WakeUp();
   void Control(int operation, const Watch& watch);
 
   const Clock& clock_;

@@ -31,6 +31,8 @@ export async function startPostgres() {
   return {
     emptyDatabase: () => ask('empty'),
     migratedDatabase: () => ask('migrated'),
+    // Without a checkpoint; every connection is cut.
+    restart: () => ask('restart'),
     stop: async () => {
       const ended = once(server, 'exit');
       server.stdin.end();

@@ -98,6 +98,40 @@ for (const release of Object.keys(RELEASES)) {
         });
       }
 
+      for (const [what, [value, expected]] of Object.entries({
+        'a date': [new Date(5), '1970-01-01T00:00:00.005Z'],
+        undefined: [[undefined, 1], [null, 1]],
+        'a set': [new Set([1, 2]), [1, 2]],
+        'a map': [new Map([['k', 1]]), { k: 1 }],
+        'a large integer': [12345678901234567890n, '12345678901234567890'],
+        'an address': [new URL('http://a/'), 'http://a/'],
+      })) {
+        it(`${what} natively, which comes back as JSON has it`, async () => {
+          const handle = await enqueue('conf_identity', [value]);
+          assert.deepEqual(await handle.getResult(QUICK), expected);
+        });
+      }
+
+      it('what JSON has no form for: it is parked, and says so', async () => {
+        for (const value of [NaN, /x/, new Map([[1, 2]]), Buffer.from('ab')]) {
+          const handle = await enqueue('conf_identity', [value]);
+          const error = await failure(handle.getResult(QUICK));
+          assert.match(error.message, /recovery/);
+          assert.match((await status(handle.workflowID)).error.message, /no JSON form/);
+        }
+      });
+
+      it('debounced: the last call of several runs, once', async () => {
+        const sdk = await import(RELEASES[release]);
+        const { DebouncerClient } = sdk.default ?? sdk;
+        const debouncer = new DebouncerClient(client,
+          { workflowName: 'conf_identity', startWorkflowParams: { queueName: QUEUE } });
+        const handles = [];
+        for (let i = 0; i < 4; ++i) handles.push(await debouncer.debounce('key', 1500, i));
+        assert.equal(new Set(handles.map((handle) => handle.workflowID)).size, 1);
+        assert.equal(await handles[0].getResult(QUICK), 3);
+      });
+
       it('the same id twice: one workflow, the first arguments', async () => {
         const workflowID = randomUUID();
         const first = await enqueue('conf_echo', [1, 1], { workflowID });
@@ -232,6 +266,19 @@ for (const release of Object.keys(RELEASES)) {
         assert.equal(await later.getResult(QUICK), 1);
         assert.equal((await status(handle.workflowID)).status, 'CANCELLED');
         assert.deepEqual(await stepNames(handle.workflowID), []);
+      });
+
+      it('and deletes a running one, of which nothing comes back', async () => {
+        const handle = await enqueue('conf_slow', [1000, 40]);
+        await untilSteps(handle.workflowID, 2);
+        await client.deleteWorkflow(handle.workflowID);
+        const steps = () => query(url, 'SELECT function_id FROM dbos.operation_outputs '
+          + 'WHERE workflow_uuid = $1', [handle.workflowID]);
+        const left = await steps();  // of 4.27.6, which relies on a foreign key of its time
+        if (release !== '4.27.6') assert.deepEqual(left, []);
+        await (await enqueue('conf_slow', [3, 40])).getResult(QUICK);
+        assert.equal(await status(handle.workflowID) ?? null, null);
+        assert.deepEqual(await steps(), left);
       });
 
       it('not what has ended', async () => {

@@ -276,6 +276,28 @@ describe('the work of a worker', () => {
   });
 });
 
+describe('a restart of the database', () => {
+  onNewDatabase();
+
+  it('interrupts a worker, which goes on without repeating a step', async () => {
+    const worker = await start();
+    const handle = await enqueue('conf_slow', [30, 50]);
+    const waiting = await enqueue('conf_msg', [60]);
+    await until(async () => (await steps(handle.workflowID)).length >= 3);
+    await client.destroy();
+    await server.restart();
+    client = await openClient('5.3.0', url);
+    assert.deepEqual(await client.retrieveWorkflow(handle.workflowID).getResult(QUICK), { n: 30 });
+    assert.deepEqual((await steps(handle.workflowID)).map((step) => step.functionID),
+      [...Array(30).keys()]);
+    await client.send(waiting.workflowID, 'hello', 'go');
+    assert.equal(await client.retrieveWorkflow(waiting.workflowID).getResult(QUICK), 'hello');
+    assert.equal(await (await enqueue('conf_identity', [1])).getResult(QUICK), 1);
+    assert.ok(worker.isAlive());
+    assert.equal(await worker.stop(), 0);
+  });
+});
+
 describe('a worker that cannot start', () => {
   onNewDatabase();
   const REFUSALS = {

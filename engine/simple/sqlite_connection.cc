@@ -172,6 +172,13 @@ void SqliteConnection::RollBack() {
 
 int SqliteConnection::changed_row_count() const { return sqlite3_changes(handle_.get()); }
 
+absl::Status SqliteConnection::EmptyLog() {
+  const int code = sqlite3_wal_checkpoint_v2(handle_.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE,
+                                             nullptr, nullptr);
+  if (code == SQLITE_OK) return absl::OkStatus();
+  return SqliteError(handle_.get(), code, "store: the log cannot be emptied");
+}
+
 void SqliteConnection::SetBusyTimeout(int timeout_ms) {
   sqlite3_busy_timeout(handle_.get(), timeout_ms);
 }

@@ -95,6 +95,9 @@ class SqliteConnection {
   absl::Status Commit();
   void RollBack();
   int changed_row_count() const;
+  // Moves the whole write-ahead log into the database and gives its space back to the disk.
+  // REQUIRES: no open transaction.
+  absl::Status EmptyLog();
   void SetBusyTimeout(int timeout_ms);
 
   sqlite3* handle() const { return handle_.get(); }

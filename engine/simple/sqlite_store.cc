@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/base/assert.h"
 #include "engine/base/status_macros.h"
+#include "engine/simple/disk_reserve.h"
 #include "engine/simple/sqlite_connection.h"
 #include "engine/simple/sqlite_recovery.h"
 #include "engine/simple/sqlite_schema.h"
@@ -57,6 +58,9 @@ struct SqliteStore::Session {
   // whose sync failed can turn out to be there.
   uint64_t record_count = 0;
   uint64_t number_seed = 0;
+
+  // Last: it is given back before the connection closes, which moves the log into the database.
+  std::optional<DiskReserve> reserve;
 
   absl::Status PrepareAll(const Instrument& instrument, int64_t instrument_key);
   absl::StatusOr<uint64_t> ReadRecordCount();
@@ -127,8 +131,12 @@ absl::StatusOr<RecoveredState> SqliteStore::Open() {
   HF_ASSIGN_OR_RETURN(options_.path, CanonicalPath(options_.path));
   auto session = std::make_unique<Session>();
   HF_ASSIGN_OR_RETURN(session->lock, StoreLock::Acquire(options_.path + ".lock"));
+  // What an earlier process left is room for this one to start with.
+  session->reserve.emplace(options_.path + ".reserve", options_.reserve_bytes);
   absl::StatusOr<RecoveredState> state = OpenSession(*session);
-  if (state.ok()) session_ = std::move(session);
+  if (!state.ok()) return WithDiskAdvice(state.status());
+  session->reserve->Take();
+  session_ = std::move(session);
   return state;
 }
 
@@ -151,6 +159,31 @@ absl::Status SqliteStore::Append(std::span<const StampedRecord> batch) {
   for (const StampedRecord& stamped : batch) {
     HF_RETURN_IF_ERROR(ValidateRecord(stamped.record, options_.instrument));
   }
+  absl::Status status = TryAppend(batch);
+  if (absl::IsResourceExhausted(status) && MakeRoom()) status = TryAppend(batch);
+  return WithDiskAdvice(status);
+}
+
+// SQLite moves its log into the database only after a commit, so a full disk would keep the log,
+// and stay full, for ever. The reserve is the room that the database may need to take the log's
+// pages up; the log's own space pays it back. True: another try has more room than the last.
+bool SqliteStore::MakeRoom() {
+  session_->reserve->Release();
+  const bool is_empty = session_->connection->EmptyLog().ok();
+  session_->reserve->Take();
+  return is_empty;
+}
+
+absl::Status SqliteStore::WithDiskAdvice(const absl::Status& status) const {
+  if (!absl::IsResourceExhausted(status)) return status;
+  std::error_code error;
+  const auto log_bytes = fs::file_size(options_.path + "-wal", error);
+  return absl::ResourceExhaustedError(absl::StrCat(
+      status.message(), " path=", options_.path, " log_bytes=", error ? 0 : log_bytes,
+      "; free space on this disk: a few MB, or at least log_bytes when its reserve is gone"));
+}
+
+absl::Status SqliteStore::TryAppend(std::span<const StampedRecord> batch) {
   SqliteConnection& connection = *session_->connection;
   HF_RETURN_IF_ERROR(connection.Begin());
   absl::Status status = session_->WriteBatch(batch);
@@ -166,6 +199,15 @@ absl::Status SqliteStore::Append(std::span<const StampedRecord> batch) {
 absl::StatusOr<OrderNumberBlock> SqliteStore::ReserveOrderNumbers(uint64_t count) {
   HF_ASSERT(session_ != nullptr);
   HF_ASSERT(count > 0);
+  absl::StatusOr<OrderNumberBlock> block = TryReserveOrderNumbers(count);
+  if (absl::IsResourceExhausted(block.status()) && MakeRoom()) {
+    block = TryReserveOrderNumbers(count);
+  }
+  if (!block.ok()) return WithDiskAdvice(block.status());
+  return block;
+}
+
+absl::StatusOr<OrderNumberBlock> SqliteStore::TryReserveOrderNumbers(uint64_t count) {
   SqliteStatement& reserve = session_->reserve_numbers;
   // A statement of its own is a transaction of its own; it commits when it is stepped to its end.
   HF_RETURN_IF_ERROR(

@@ -34,6 +34,10 @@ class SqliteStore final : public Store {
   struct Session;  // the open database with its statements and the lock
 
   absl::StatusOr<RecoveredState> OpenSession(Session& session);
+  absl::Status TryAppend(std::span<const StampedRecord> batch);
+  absl::StatusOr<OrderNumberBlock> TryReserveOrderNumbers(uint64_t count);
+  bool MakeRoom();
+  absl::Status WithDiskAdvice(const absl::Status& status) const;
 
   StoreOptions options_;
   const Clock& clock_;

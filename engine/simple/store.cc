@@ -128,6 +128,7 @@ absl::Status ValidateStoreOptions(const StoreOptions& options) {
   if (options.recent_trade_id_limit < 1000) {
     return BadOption("recent_trade_id_limit", ">= 1000");
   }
+  if (options.reserve_bytes < 0) return BadOption("reserve_bytes", ">= 0");
   if (options.busy_timeout_ms < 0) return BadOption("busy_timeout_ms", ">= 0");
   return absl::OkStatus();
 }

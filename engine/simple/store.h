@@ -53,6 +53,10 @@ struct StoreOptions {
 
   int recent_trade_id_limit = 4096;  // newest trade ids given back by Open(); >= 1000
 
+  // Kept allocated next to the database, and lent to it when the disk is full: its log can then be
+  // moved into it. As large as the log gets before SQLite moves it. 0: none.
+  int64_t reserve_bytes = 4 << 20;
+
   int busy_timeout_ms = 2000;  // how long a write waits for an operator's open transaction
   std::string sqlite_vfs;      // empty: SQLite's default file layer
 };

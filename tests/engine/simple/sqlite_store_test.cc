@@ -570,6 +570,55 @@ TEST_CASE("sqlite store: a file system without space is waited out", "[simple][s
   CHECK(umount(mount_point.c_str()) == 0);
 }
 
+TEST_CASE("sqlite store: a full disk heals when a little is freed", "[simple][sqlite][fault]") {
+  DiskBench bench;
+  const std::string mount_point = bench.folder.File("small");
+  fs::create_directory(mount_point);
+  if (mount("tmpfs", mount_point.c_str(), "tmpfs", 0, "size=3m") != 0) {
+    WARN("not run: this process may not mount a tmpfs");
+    return;
+  }
+  bench.options.path = mount_point + "/store.db";
+  bench.options.reserve_bytes = 1 << 20;
+  const std::string ballast = mount_point + "/ballast";
+  std::ofstream(ballast) << std::string(92'000, 'x');
+  uint64_t count = 0;
+  {
+    SqliteStore store(bench.options, bench.clock);
+    REQUIRE(store.Open().ok());
+    CHECK(fs::file_size(bench.options.path + ".reserve") == 1 << 20);
+    RecordMaker maker(13);
+    std::vector<StampedRecord> batch(100);
+    absl::Status status;
+    for (int i = 0; i < 1000 && status.ok(); ++i) {
+      for (StampedRecord& record : batch) record = maker.Next();
+      status = store.Append(batch);
+      if (status.ok()) count += batch.size();
+    }
+    INFO(status << " after " << count);
+    REQUIRE(absl::IsResourceExhausted(status));
+    CHECK_THAT(std::string(status.message()), Contains("free space on this disk"));
+    CHECK_FALSE(store.Append(batch).ok());
+    // The log was moved away before the store gave up: only the records themselves fill the disk.
+    CHECK(fs::file_size(bench.options.path) > 1'500'000);
+    CHECK(fs::file_size(bench.options.path + ".reserve") == 1 << 20);
+
+    REQUIRE(fs::remove(ballast));
+    for (const StampedRecord& record : batch) {
+      status = store.Append({&record, 1});
+      INFO(status << " after " << count);
+      REQUIRE(status.ok());
+      ++count;
+    }
+    CHECK(store.ReserveOrderNumbers(10).ok());
+    REQUIRE(store.Close().ok());
+    CHECK_FALSE(fs::exists(bench.options.path + ".reserve"));
+    CHECK_FALSE(fs::exists(bench.options.path + "-wal"));
+    CHECK(bench.OpenAndDescribe() == DescribePrefix(13, count));
+  }
+  CHECK(umount(mount_point.c_str()) == 0);
+}
+
 TEST_CASE("sqlite store: an operator's open transaction delays, and does not lose, records",
           "[simple][sqlite]") {
   DiskBench bench;

@@ -55,7 +55,8 @@ TEST_CASE("journal: a batch whose answer is cut at any byte is written once", "[
     if (!was_cut) break;
   }
   CHECK(written > 100);  // the answer is longer than that
-  CHECK(process.journal().stats().retry_count >= written - 1);
+  // Some cuts hit another connection, or come behind the answer's last byte.
+  CHECK(process.journal().stats().retry_count > written / 2);
   CHECK(database.Ask("SELECT count(*) FROM notes") == std::to_string(written));
   CHECK(database.Ask("SELECT count(DISTINCT note) FROM notes") == std::to_string(written));
   CHECK(database.Ask("SELECT count(*) FROM dbos.streams WHERE \"offset\" = 0") ==

@@ -13,13 +13,12 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <random>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "engine/base/assert.h"
+#include "engine/base/prng.h"
 #include "workflows/postgres/libpq_session.h"
 #include "workflows/postgres/migrations.h"
 #include "workflows/postgres/postgres_host.h"
@@ -107,8 +106,13 @@ std::unique_ptr<RuntimeHost> MakeHost(const std::string& database_url) {
 // for its result, and starts the next one.
 class Lanes {
  public:
+  struct Outcome {
+    double workflows_per_s = 0;
+    std::vector<double> samples_ms;  // from the start to the result
+  };
+
   Lanes(Runtime& runtime, std::string workflow, int64_t total, int64_t expected,
-        Reply<double> reply)
+        Reply<Outcome> reply)
       : runtime_(runtime),
         workflow_(std::move(workflow)),
         total_(total),
@@ -125,38 +129,39 @@ class Lanes {
     ++started_count_;
     runtime_.Start(workflow_, {},
                    Check(internal::EncodeCall(PayloadFormat::kPortableJson, int64_t{1})),
-                   [this](absl::StatusOr<StartedWorkflow> started) {
+                   [this, begin = Steady::now()](absl::StatusOr<StartedWorkflow> started) {
                      runtime_.AwaitResult(Check(std::move(started)).id,
-                                          [this](absl::StatusOr<WorkflowResult> result) {
-                                            OnResult(Check(std::move(result)));
+                                          [this, begin](absl::StatusOr<WorkflowResult> result) {
+                                            OnResult(Check(std::move(result)), begin);
                                           });
                    });
   }
 
-  void OnResult(const WorkflowResult& result) {
+  void OnResult(const WorkflowResult& result, Steady::time_point begin) {
     Check(internal::StatusOfResult(result, workflow_));
     CheckResult(Check(internal::DecodeTyped<int64_t>(result.serialization, result.output)),
                 expected_);
-    if (++ended_count_ < total_) return StartNext();
-    reply_(static_cast<double>(total_) / SecondsSince(begin_));
+    samples_ms_.push_back(SecondsSince(begin) * 1e3);
+    if (samples_ms_.size() < static_cast<size_t>(total_)) return StartNext();
+    reply_(Outcome{.workflows_per_s = static_cast<double>(total_) / SecondsSince(begin_),
+                   .samples_ms = std::move(samples_ms_)});
   }
 
   Runtime& runtime_;
   const std::string workflow_;
   const int64_t total_;
   const int64_t expected_;
-  Reply<double> reply_;
+  Reply<Outcome> reply_;
   const Steady::time_point begin_ = Steady::now();
   int64_t started_count_ = 0;
-  int64_t ended_count_ = 0;
+  std::vector<double> samples_ms_;
 };
 
-// Workflows a second.
-double InParallel(RuntimeHost& host, const std::string& workflow, int concurrency, int64_t total,
-                  int64_t expected) {
+Lanes::Outcome InParallel(RuntimeHost& host, const std::string& workflow, int concurrency,
+                          int64_t total, int64_t expected) {
   auto lanes = std::make_shared<std::unique_ptr<Lanes>>();
-  return Check(host.Call<double>(
-      [=](Runtime& runtime, Reply<double> reply) {
+  return Check(host.Call<Lanes::Outcome>(
+      [=](Runtime& runtime, Reply<Lanes::Outcome> reply) {
         *lanes = std::make_unique<Lanes>(runtime, workflow, total, expected, std::move(reply));
         (*lanes)->Begin(concurrency);
       },
@@ -219,36 +224,38 @@ class Watcher {
 // ---- The scenarios
 // --------------------------------------------------------------------------------
 
-// From another thread, as an ordinary program would: the hand-over to the runtime's thread and back
-// is part of it.
+// One lane on the runtime's thread, like the peer's on its event loop; and the same from a thread
+// of the program, where the hand-over to the runtime's thread and back is part of it.
 Fields RunLatency(RuntimeHost& host, int64_t count) {
+  InParallel(host, "bench_1_step", 1, 50, 2);
+  Fields result = Summary(InParallel(host, "bench_1_step", 1, count, 2).samples_ms);
   std::vector<double> samples_ms;
-  for (int64_t i = -50; i < count; ++i) {
+  for (int64_t i = 0; i < count; ++i) {
     const Steady::time_point begin = Steady::now();
     CheckResult(Check(Check(host.Start<int64_t>("bench_1_step", {}, int64_t{1})).Result()), 2);
-    if (i >= 0) samples_ms.push_back(SecondsSince(begin) * 1e3);
+    samples_ms.push_back(SecondsSince(begin) * 1e3);
   }
-  return Summary(std::move(samples_ms));
+  result["p50_ms_from_another_thread"] = Summary(std::move(samples_ms))["p50_ms"];
+  return result;
 }
 
 Fields RunThroughput(RuntimeHost& host, int64_t count) {
   InParallel(host, "bench_1_step", 100, 300, 2);
   const WriterStats before = ReadWriterStats(host);
-  const double rate = InParallel(host, "bench_1_step", 100, count, 2);
+  const double rate = InParallel(host, "bench_1_step", 100, count, 2).workflows_per_s;
   return {{"workflows_per_s", rate}, {"batch_sizes", BatchSizes(before, ReadWriterStats(host))}};
 }
 
 Fields RunSteps(RuntimeHost& host, int64_t count) {
   InParallel(host, "bench_4_step", 100, 100, 5);
-  return {{"steps_per_s", 4 * InParallel(host, "bench_4_step", 100, count, 5)}};
+  return {{"steps_per_s", 4 * InParallel(host, "bench_4_step", 100, count, 5).workflows_per_s}};
 }
 
 Fields RunEnqueue(RuntimeHost& host, int64_t count) {
-  std::mt19937 random(1);
-  std::uniform_int_distribution<int> pause_ms(200, 300);
+  Prng prng(1);
   std::vector<double> samples_ms;
   for (int64_t i = 0; i < count; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(pause_ms(random)));
+    std::this_thread::sleep_for(std::chrono::milliseconds(prng.Between(200, 300)));
     const Steady::time_point begin = Steady::now();
     auto handle = Check(host.Enqueue<int64_t>(kQueue, "bench_1_step", {}, int64_t{1}));
     CheckResult(Check(handle.Result()), 2);

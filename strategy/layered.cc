@@ -131,6 +131,9 @@ void LayeredStrategy::Decide(const MarketView& view, const Inventory& inventory,
   int64_t ask_limit = view.best_bid.ticks() + 1;
   const auto add = [&](Side side, int32_t level, int64_t ticks, int64_t& capacity) {
     if (order_size_.lots() > capacity) return;
+    // The venue may tighten its limit while running: the nearest levels stay.
+    const int32_t venue_limit = view.instrument->max_order_count;
+    if (venue_limit > 0 && target.orders.size() >= static_cast<size_t>(venue_limit)) return;
     const Price price = Price::FromTicks(ticks);
     if (ticks <= 0 || view.instrument->Check(price, order_size_).has_value()) return;
     capacity -= order_size_.lots();

@@ -102,6 +102,18 @@ TEST_CASE("layered: the position limit cuts levels, nearest first", "[strategy][
   CHECK(f.Orders().back() == "buy 0.01 @ 49925.00");
 }
 
+TEST_CASE("layered: a limit of open orders that got tighter cuts levels, nearest first",
+          "[strategy][layered]") {
+  Fixture f;
+  const LayeredStrategy strategy(f.parameters, f.instrument);
+  f.instrument.max_order_count = 3;
+  StrategyMemory memory;
+  strategy.Decide(f.view, f.inventory, {}, memory, *f.target);
+  CHECK(testing::TextsOf(f.instrument, *f.target) ==
+        Texts{"buy 0.01 @ 49975.00", "buy 0.01 @ 49950.00", "sell 0.01 @ 50025.00"});
+  CHECK(f.target->is_valid);
+}
+
 TEST_CASE("layered: risk mode keeps only sells that reduce the position", "[strategy][layered]") {
   Fixture f;
   f.view.are_buys_allowed = false;
@@ -219,8 +231,12 @@ TEST_CASE("layered: bad parameters are refused with key, value and range", "[str
     CHECK(message.find("value=" + std::string(c.value) + " ") != std::string::npos);
     CHECK(message.find("range=") != std::string::npos);
   }
+  // Three levels are six orders.
+  f.instrument.max_order_count = 6;
+  CHECK(Validate(f.parameters, f.instrument).ok());
   f.instrument.max_order_count = 5;
-  CHECK_FALSE(Validate(f.parameters, f.instrument).ok());
+  CHECK(Validate(f.parameters, f.instrument).message().find("key=levels value=3 range=1..2") !=
+        absl::string_view::npos);
 }
 
 }  // namespace holdfast

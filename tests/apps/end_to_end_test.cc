@@ -245,6 +245,24 @@ TEST_CASE("end to end: a wrong key or secret ends with status 3 and no second tr
   CHECK(CountLines(stage.ServiceLog(), "venue.fatal") <= 1);
 }
 
+TEST_CASE("end to end: the key and the secret never reach the log", "[apps][e2e][O6]") {
+  const std::string secret = GENERATE("endToEndKey", kSecret);
+  const std::string format = GENERATE("text", "json");
+  Stage stage;
+  // Every start logs the account's name; here somebody pasted the wrong line there.
+  const auto service =
+      stage.StartService({"--service-account", secret + "-1", "--log-format", format});
+  REQUIRE(WaitUntil(*service,
+                    [&] { return CountLines(stage.ServiceLog(), "venue.unreachable") >= 1; }));
+  service->Signal(SIGTERM);
+  const Ending ending = ReadToTheEnd(*service);
+  INFO(ending.output << stage.ServiceLog());
+  CHECK(Has(stage.ServiceLog(), "service.start"));
+  CHECK(Has(stage.ServiceLog(), "[redacted]-1"));
+  CHECK_FALSE(Has(stage.ServiceLog(), secret));
+  CHECK_FALSE(Has(ending.output, secret));
+}
+
 TEST_CASE("end to end: an unreachable venue is tried again until it is there", "[apps][e2e]") {
   PortHolder port;
   Stage stage;

@@ -2,7 +2,8 @@
 // one workflow of one step at a time beside a bare INSERT and COMMIT, a hundred at a time, and the
 // drain of a queue. Prints percentiles, rates and the sizes of batches.
 //
-//   journal_bench [workflow count] [writer count] [concurrency]
+//   journal_bench [workflow count] [writer count] [concurrency] [microseconds to poll before a
+//   wait]
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -24,7 +25,8 @@ constexpr char kIncarnation[] = "11111111-2222-4333-8444-555555555555";
 
 class Bench {
  public:
-  Bench(const std::string& uri, int writer_count) : reactor_(clock_) {
+  Bench(const std::string& uri, int writer_count, int64_t spin_ns)
+      : reactor_(clock_, EpollReactor::Options{.spin_ns = spin_ns}) {
     PostgresJournalOptions options;
     options.database_url = uri;
     options.writer_count = writer_count;
@@ -204,11 +206,11 @@ void MeasureBareCommit(const std::string& uri) {
   Bench::PrintPercentiles(latencies);
 }
 
-void Run(int64_t count, int writer_count, int concurrency) {
+void Run(int64_t count, int writer_count, int concurrency, int64_t spin_ns) {
   testing::PostgresCluster cluster;
   const std::string uri = cluster.CreateDatabase("bench");
   MeasureBareCommit(uri);
-  Bench bench(uri, writer_count);
+  Bench bench(uri, writer_count, spin_ns);
   bench.RunMany(200, 1);
   bench.RunMany(3'000, 1);
   bench.RunMany(count, concurrency);
@@ -223,6 +225,7 @@ int main(int argc, char** argv) {
   const auto number = [&](int index, int fallback) {
     return argc > index ? std::atoi(argv[index]) : fallback;
   };
-  holdfast::workflows::Run(number(1, 30'000), number(2, 1), number(3, 100));
+  holdfast::workflows::Run(number(1, 30'000), number(2, 1), number(3, 100),
+                           number(4, 0) * holdfast::kNanosPerMicro);
   return 0;
 }

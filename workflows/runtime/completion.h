@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/base/assert.h"
+#include "workflows/runtime/duration.h"
 #include "workflows/runtime/reactor.h"
 
 namespace holdfast::workflows {
@@ -85,9 +86,9 @@ class Delay {
     if (timer_.has_value()) reactor_.CancelTimer(*timer_);
   }
 
-  bool await_ready() const noexcept { return seconds_ <= 0; }
+  bool await_ready() const noexcept { return !(seconds_ > 0); }
   void await_suspend(std::coroutine_handle<> waiter) {
-    timer_ = reactor_.CallAfter(static_cast<int64_t>(seconds_ * 1e9), [this, waiter] {
+    timer_ = reactor_.CallAfter(SecondsToNs(seconds_), [this, waiter] {
       timer_.reset();
       waiter.resume();
     });

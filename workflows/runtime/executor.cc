@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "workflows/runtime/duration.h"
 #include "workflows/runtime/runtime.h"
 #include "workflows/runtime/schedules.h"
 #include "workflows/runtime/workflow_run.h"
@@ -15,9 +16,6 @@ constexpr double kRegisterRetrySeconds = 0.25;
 constexpr double kRenewRetrySeconds = 0.5;
 constexpr int kRenewalsPerLease = 3;
 constexpr int32_t kRecoveryBatchGrowth = 4;
-
-int64_t ToNs(double seconds) { return static_cast<int64_t>(seconds * 1e9); }
-int64_t ToMs(double seconds) { return static_cast<int64_t>(seconds * 1e3); }
 
 void Cancel(Reactor& reactor, std::optional<TimerId>& timer) {
   if (timer.has_value()) reactor.CancelTimer(*std::exchange(timer, {}));
@@ -43,7 +41,7 @@ void Runtime::RegisterExecutor() {
   identity_.host = options_.host;
   identity_.process_id = options_.process_id;
   journal().RegisterExecutor(
-      identity_, ToMs(options_.lease_ttl_s),
+      identity_, SecondsToMs(options_.lease_ttl_s),
       IfAlive(is_alive_, [this, session = session_](absl::StatusOr<LeaseGrant> grant) {
         OnRegistered(session, std::move(grant));
       }));
@@ -55,7 +53,7 @@ void Runtime::OnRegistered(uint64_t session, absl::StatusOr<LeaseGrant> grant) {
     if (grant.status().code() != absl::StatusCode::kFailedPrecondition) {
       observer_.OnTrouble("register executor", grant.status());
     }
-    register_timer_ = reactor().CallAfter(ToNs(kRegisterRetrySeconds), [this] {
+    register_timer_ = reactor().CallAfter(SecondsToNs(kRegisterRetrySeconds), [this] {
       register_timer_.reset();
       if (state_ == State::kRegistering) RegisterExecutor();
     });
@@ -105,8 +103,8 @@ void Runtime::StopWork() {
 
 void Runtime::ScheduleRenewal() {
   Cancel(reactor(), renew_timer_);
-  renew_timer_ =
-      reactor().CallAfter(ToNs(options_.lease_ttl_s) / kRenewalsPerLease, [this] { RenewLease(); });
+  renew_timer_ = reactor().CallAfter(SecondsToNs(options_.lease_ttl_s) / kRenewalsPerLease,
+                                     [this] { RenewLease(); });
 }
 
 void Runtime::RenewLease() {
@@ -128,7 +126,7 @@ void Runtime::OnRenewed(uint64_t session, absl::StatusOr<LeaseGrant> grant) {
     return LoseLease(grant.status().ToString());
   }
   observer_.OnTrouble("renew lease", grant.status());
-  renew_timer_ = reactor().CallAfter(ToNs(kRenewRetrySeconds), [this] { RenewLease(); });
+  renew_timer_ = reactor().CallAfter(SecondsToNs(kRenewRetrySeconds), [this] { RenewLease(); });
 }
 
 // A process that was frozen past its lease wakes up here: what it was about to do is somebody
@@ -213,7 +211,12 @@ void Runtime::RecoverMoreIfRoom() {
 // ---- Shutdown -----------------------------------------------------------------------------------
 
 void Runtime::Drain(double max_wait_s, StatusReply reply) {
-  HF_ASSERT(!drain_reply_);
+  if (state_ == State::kDraining || state_ == State::kStopped) {
+    reactor().Post([reply = std::move(reply)]() mutable {
+      reply(absl::FailedPreconditionError("the runtime is shutting down already"));
+    });
+    return;
+  }
   drain_reply_ = std::move(reply);
   const State before = std::exchange(state_, State::kDraining);
   FailWaitingStarts(absl::UnavailableError("the runtime is shutting down"));
@@ -228,7 +231,7 @@ void Runtime::Drain(double max_wait_s, StatusReply reply) {
   claims_.Stop();
   schedules_->Stop();
   const bool is_idle = runs_.empty() && starting_count_ == 0;
-  drain_timer_ = reactor().CallAfter(is_idle ? 0 : ToNs(max_wait_s), [this] {
+  drain_timer_ = reactor().CallAfter(is_idle ? 0 : SecondsToNs(max_wait_s), [this] {
     drain_timer_.reset();
     FinishDrain();
   });

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "workflows/runtime/duration.h"
 #include "workflows/runtime/text.h"
 #include "workflows/runtime/workflow_run.h"
 
@@ -42,16 +43,11 @@ int64_t WakeTime(const StepRecord& record) {
   return wake.ok() ? static_cast<int64_t>(*wake) : 0;
 }
 
-int64_t AfterSeconds(int64_t now_ms, double seconds) {
-  constexpr double kMaxSeconds = 1e12;
-  return now_ms + static_cast<int64_t>(std::clamp(seconds, 0.0, kMaxSeconds) * 1e3);
-}
-
 // Where a wait ends: as recorded, or from now on, which is recorded under `function_id`.
 int64_t RecordWait(WorkflowRun& run, int32_t function_id, const StepRecord* recorded,
                    double timeout_s) {
   if (recorded != nullptr) return WakeTime(*recorded);
-  const int64_t deadline_ms = AfterSeconds(run.services().NowMs(), timeout_s);
+  const int64_t deadline_ms = run.services().NowMs() + SecondsToMs(timeout_s);
   StepRecord record = MakeRecord(run, function_id, kSleepName);
   record.output = absl::StrCat(deadline_ms);
   run.AddStep(std::move(record));
@@ -223,7 +219,7 @@ void ReceiveState::OnEffect(WorkflowRun&, EffectResult result) {
   if (result.outcome == EffectOutcome::kNoMessage) {
     if (has_news_) return Try();
     if (!is_last_try_) {
-      const auto poll_ms = static_cast<int64_t>(run().services().message_poll_interval_s() * 1e3);
+      const int64_t poll_ms = SecondsToMs(run().services().message_poll_interval_s());
       return SetTimer(std::min(deadline_ms_, NowMs() + poll_ms));
     }
     result.step = MakeRecord(run(), function_id(), name());
@@ -282,8 +278,7 @@ void GetEventState::OnLooked(absl::StatusOr<std::optional<Journal::Value>> value
   }
   if (!value->has_value() && !is_last_look_) {
     if (has_news_) return Look();
-    return SetTimer(
-        std::min(deadline_ms_, NowMs() + static_cast<int64_t>(kEventPollSeconds * 1e3)));
+    return SetTimer(std::min(deadline_ms_, NowMs() + SecondsToMs(kEventPollSeconds)));
   }
   run().services().StopWatchingEvent(std::exchange(watch_, 0));
   Journal::Value found = value->has_value() ? **std::move(value) : NullValue();

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/assert.h"
+#include "workflows/runtime/duration.h"
 #include "workflows/runtime/schedules.h"
 #include "workflows/runtime/text.h"
 #include "workflows/runtime/workflow_run.h"
@@ -154,7 +155,7 @@ NewWorkflow Runtime::MakeWorkflow(std::string name, StartOptions& options, std::
   workflow.inputs = std::move(inputs);
   workflow.serialization = std::string(PayloadFormatName(PayloadFormat::kPortableJson));
   if (options.timeout_s.has_value()) {
-    workflow.timeout_ms = static_cast<int64_t>(*options.timeout_s * 1e3);
+    workflow.timeout_ms = SecondsToMs(*options.timeout_s);
   }
   workflow.deadline_ms = options.deadline_ms;
   workflow.attributes = std::move(options.attributes);
@@ -260,7 +261,7 @@ void Runtime::Enqueue(std::string queue_name, std::string name, StartOptions opt
   workflow.deduplication_id = std::move(options.deduplication_id);
   workflow.priority = options.priority;
   if (options.delay_s.has_value()) {
-    workflow.delay_until_ms = NowMs() + static_cast<int64_t>(*options.delay_s * 1e3);
+    workflow.delay_until_ms = NowMs() + SecondsToMs(*options.delay_s);
   }
   request.application_rows = std::move(options.application_rows);
   EnqueueWorkflow(std::move(request), std::move(reply));

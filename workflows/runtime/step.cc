@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "workflows/runtime/duration.h"
 #include "workflows/runtime/operations.h"
 #include "workflows/runtime/run_services.h"
 #include "workflows/runtime/workflow_run.h"
@@ -21,6 +22,15 @@ absl::Status RetriesExhausted(const std::string& name, int attempts, const absl:
                            absl::StrCat("Step ", name, " has exceeded its maximum of ", attempts,
                                         " retries: ", last.message()),
                            {}, nullptr, last.code());
+}
+
+// A predicate that throws has not said yes.
+bool IsRetryable(const StepOptions& options, const absl::Status& error) {
+  try {
+    return !options.is_retryable || options.is_retryable(error);
+  } catch (...) {
+    return false;
+  }
 }
 
 }  // namespace
@@ -56,11 +66,10 @@ void StepBase::StartAttempt() {
   const uint32_t generation = ++generation_;
   const Ref<StepBase> self(this);
   if (options_.attempt_timeout_s.has_value()) {
-    timer_ = services.reactor().CallAfter(static_cast<int64_t>(*options_.attempt_timeout_s * 1e9),
-                                          [self] {
-                                            self->timer_.reset();
-                                            self->OnAttemptTimeout();
-                                          });
+    timer_ = services.reactor().CallAfter(SecondsToNs(*options_.attempt_timeout_s), [self] {
+      self->timer_.reset();
+      self->OnAttemptTimeout();
+    });
   }
   if (options_.is_blocking) {
     shared_context_ = std::make_shared<StepContext>(std::string(run().id()), function_id(),
@@ -129,7 +138,7 @@ void StepBase::OnAttemptEnded() {
 // After a failed attempt.
 void StepBase::Retry() {
   const absl::Status error = outcome();
-  const bool is_retryable = !options_.is_retryable || options_.is_retryable(error);
+  const bool is_retryable = IsRetryable(options_, error);
   if (options_.max_attempts > 1 && is_retryable) {
     if (attempt_ >= options_.max_attempts) {
       SetOutcome(RetriesExhausted(name(), options_.max_attempts, error));
@@ -141,8 +150,8 @@ void StepBase::Retry() {
       pause_s *= 1 + options_.jitter * (2 * run().services().prng().Unit() - 1);
     }
     context_.reset();
-    timer_ = run().services().reactor().CallAfter(
-        static_cast<int64_t>(pause_s * 1e9), [self = Ref<StepBase>(this)] {
+    timer_ =
+        run().services().reactor().CallAfter(SecondsToNs(pause_s), [self = Ref<StepBase>(this)] {
           self->timer_.reset();
           if (self->is_abandoned() || !self->run().services().MayStartEffects()) return;
           self->StartAttempt();

@@ -210,7 +210,12 @@ class StepState final : public StepBase {
 
   bool StartBody(StepContext& context) override {
     if constexpr (kIsTask) {
-      task_ = CallBody(fn_, context);
+      try {
+        task_ = CallBody(fn_, context);
+      } catch (...) {
+        result_ = StatusFromCurrentException();
+        return true;
+      }
       task_.SetOnDone(&StepBase::OnTaskDone, static_cast<StepBase*>(this));
       task_.Start();
       return false;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "workflows/runtime/duration.h"
 #include "workflows/runtime/runtime.h"
 #include "workflows/runtime/schedules.h"
 #include "workflows/runtime/workflow_run.h"
@@ -13,8 +14,6 @@ using internal::IfAlive;
 
 // Two sweeps are at least this far apart, however much is due.
 constexpr int64_t kSweepSpacingNs = 2 * kNanosPerMilli;
-
-int64_t ToNs(double seconds) { return static_cast<int64_t>(seconds * 1e9); }
 
 }  // namespace
 
@@ -42,7 +41,7 @@ void Runtime::SweepAt(int64_t monotonic_ns) {
 
 void Runtime::Sweep() {
   is_sweeping_ = true;
-  next_sweep_ns_ = NowNs() + ToNs(options_.sweep_interval_s);
+  next_sweep_ns_ = NowNs() + SecondsToNs(options_.sweep_interval_s);
   journal().Sweep(
       SweepRequest{},
       IfAlive(is_alive_, [this, session = session_](absl::StatusOr<SweepResult> result) {
@@ -82,7 +81,7 @@ void Runtime::OnSwept(uint64_t session, absl::StatusOr<SweepResult> result) {
 void Runtime::ScheduleRefresh(double after_s) {
   if (state_ != State::kHolding) return;
   if (refresh_timer_.has_value()) reactor().CancelTimer(*refresh_timer_);
-  refresh_timer_ = reactor().CallAfter(ToNs(after_s), [this] {
+  refresh_timer_ = reactor().CallAfter(SecondsToNs(after_s), [this] {
     refresh_timer_.reset();
     journal().ListVersions(
         IfAlive(is_alive_, [this](auto versions) { OnVersionsListed(std::move(versions)); }));
@@ -120,7 +119,7 @@ void Runtime::ScheduleRetention(double after_s) {
   const RetentionOptions& retention = options_.retention;
   if (!retention.completed_older_than_s.has_value() && !retention.keep_newest.has_value()) return;
   if (retention_timer_.has_value()) reactor().CancelTimer(*retention_timer_);
-  retention_timer_ = reactor().CallAfter(ToNs(after_s), [this] {
+  retention_timer_ = reactor().CallAfter(SecondsToNs(after_s), [this] {
     retention_timer_.reset();
     Retain();
   });
@@ -130,8 +129,7 @@ void Runtime::Retain() {
   const RetentionOptions& retention = options_.retention;
   RetentionRequest request;
   if (retention.completed_older_than_s.has_value()) {
-    request.completed_before_ms =
-        NowMs() - static_cast<int64_t>(*retention.completed_older_than_s * 1e3);
+    request.completed_before_ms = NowMs() - SecondsToMs(*retention.completed_older_than_s);
   }
   request.keep_newest = retention.keep_newest;
   request.max_rows = retention.batch_rows;

@@ -5,6 +5,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
+#include "workflows/runtime/duration.h"
 #include "workflows/runtime/operations.h"
 #include "workflows/runtime/text.h"
 #include "workflows/runtime/workflow_function.h"
@@ -51,7 +52,7 @@ absl::StatusOr<NewWorkflow> MakeChild(WorkflowRun& run, int32_t function_id, std
   child.parent_workflow_id = run.id();
   child.priority = options.priority;
   if (options.timeout_s.has_value()) {
-    child.timeout_ms = static_cast<int64_t>(*options.timeout_s * 1e3);
+    child.timeout_ms = SecondsToMs(*options.timeout_s);
   } else {
     child.deadline_ms = run.deadline_ms();
   }
@@ -60,7 +61,7 @@ absl::StatusOr<NewWorkflow> MakeChild(WorkflowRun& run, int32_t function_id, std
     child.queue_partition_key = options.queue_partition_key;
     child.deduplication_id = options.deduplication_id;
     if (options.delay_s.has_value()) {
-      child.delay_until_ms = services.NowMs() + static_cast<int64_t>(*options.delay_s * 1e3);
+      child.delay_until_ms = services.NowMs() + SecondsToMs(*options.delay_s);
     }
   } else {
     child.owner_token = services.NewOwnerToken();
@@ -121,14 +122,12 @@ CancellationToken Workflow::cancellation() { return run_.cancellation(); }
 std::optional<int64_t> Workflow::deadline_ms() const { return run_.deadline_ms(); }
 
 Operation<std::monostate> Workflow::Sleep(double seconds) {
-  constexpr double kMaxSeconds = 1e12;
-  return SleepUntil(run_.services().NowMs() +
-                    static_cast<int64_t>(std::clamp(seconds, 0.0, kMaxSeconds) * 1e3));
+  return SleepUntil(run_.services().NowMs() + SecondsToMs(seconds));
 }
 
 Operation<std::monostate> Workflow::SleepUntil(int64_t wall_ms) {
   auto* const state = new internal::SleepState(run_, run_.TakeFunctionId(), internal::kSleepName);
-  return MakeStatusOperation(run_, state, wall_ms);
+  return MakeStatusOperation(run_, state, std::max<int64_t>(wall_ms, 0));
 }
 
 Operation<std::monostate> Workflow::SendText(std::string destination_id,

@@ -48,7 +48,11 @@ void WorkflowRun::Begin(const WorkflowFunction& function) {
     HF_ASSIGN_OR_RETURN(Arguments arguments, DecodeArguments(format_, inputs_));
     inputs_.reset();
     invocation_ = function.MakeInvocation();
-    return invocation_->Begin(workflow_, arguments);
+    try {
+      return invocation_->Begin(workflow_, arguments);
+    } catch (...) {  // of copying the inputs; what the coroutine throws stays in its task
+      return StatusFromCurrentException();
+    }
   }();
   is_turning_ = false;
   if (is_dropped_) {

@@ -1,5 +1,8 @@
 // Steps: attempts and their pauses, timeouts, bodies on the pool and bodies that are coroutines,
 // rows that ride along, several operations under way. On virtual time.
+#include <limits>
+#include <stdexcept>
+
 #include "simulated_process.h"
 
 namespace holdfast::workflows {
@@ -238,6 +241,51 @@ TEST_CASE("step: what is not awaited is forgotten at the end", "[workflows][step
   CHECK(process.Result<int>("w").value() == 2);
   CHECK(was_destroyed);
   CHECK(StepLines(world, "w") == Lines{"1 s = 2"});
+}
+
+TEST_CASE("step: times that are none are the nearest that there is", "[workflows][step]") {
+  World world;
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double never = std::numeric_limits<double>::infinity();
+  Process process(world, [&](Runtime& runtime) {
+    runtime.Register("w", [&](Workflow& workflow) -> Task<absl::StatusOr<int>> {
+      HF_CO_RETURN_IF_ERROR(workflow.Sleep(nan));
+      HF_CO_RETURN_IF_ERROR(workflow.Sleep(-5));
+      HF_CO_RETURN_IF_ERROR(workflow.SleepUntil(std::numeric_limits<int64_t>::min()));
+      HF_CO_RETURN_IF_ERROR(workflow.Receive<int>("none", nan));
+      const StepOptions odd{
+          .max_attempts = 3,
+          .interval_s = nan,
+          .backoff_rate = -never,
+          .jitter = 50,
+          .attempt_timeout_s = never,
+          .is_retryable = [](const absl::Status&) -> bool { throw std::runtime_error("no idea"); }};
+      HF_CO_AWAIT(absl::StatusOr<int> failed, workflow.Step<int>("s", odd, [] {
+        return absl::StatusOr<int>(absl::UnknownError("first"));
+      }));
+      co_return failed.status().message() == "first" ? 1 : 0;
+    });
+  });
+  process.Launch();
+  REQUIRE(process.TryStart("w", {.id = "w", .timeout_s = never}).ok());
+  CHECK(process.Result<int>("w").value() == 1);
+  REQUIRE(process.TryEnqueue("_dbos_internal_queue", "w", {.id = "x", .delay_s = nan}).ok());
+  CHECK(process.Result<int>("x").value() == 1);
+}
+
+Task<absl::StatusOr<int>> ThrowsBeforeItIsATask(StepContext&) { throw std::runtime_error("early"); }
+
+TEST_CASE("step: a function that throws before it gives its task has failed", "[workflows][step]") {
+  World world;
+  Process process(world, [](Runtime& runtime) {
+    runtime.Register("w", [](Workflow& workflow) -> Task<absl::StatusOr<int>> {
+      HF_CO_ASSIGN_OR_RETURN(int value, workflow.Step("s", &ThrowsBeforeItIsATask));
+      co_return value;
+    });
+  });
+  process.Launch();
+  process.Start("w", "w");
+  CHECK(process.Result<int>("w").status().message() == "early");
 }
 
 class AddOne final : public MemoryTransactionBody {

@@ -120,6 +120,33 @@ TEST_CASE("fees: an account without inventory never gets stuck on base commissio
   CHECK(bench.world.strategy.last_inventory.position.lots() >= 0);
 }
 
+TEST_CASE("fees: a slot with too little to sell is given up, and the next entry takes it along",
+          "[quoting][X4]") {
+  LongOnly bench(Decimal(), "USDT", 20);
+  bench.world.Pass(3 * kNanosPerSecond);
+  REQUIRE(bench.HasOpen(BuyKey(1)));
+  bench.Fill(bench.world.engine.ByKey(BuyKey(1)), Quantity::FromLots(3));
+  // Nobody wants the rest of the entry: it is canceled, three lots stay.
+  bench.world.strategy.wanted.clear();
+  bench.world.Pass(3 * kNanosPerSecond);
+  REQUIRE_FALSE(bench.HasOpen(BuyKey(1)));
+  bench.world.Pass(11 * kNanosPerSecond);  // the clean-up
+  bench.world.Tick();
+  bench.world.Turns(2);
+  CHECK(bench.Held() == nullptr);
+  CHECK(bench.world.loop->position().quantity().lots() == 3);
+  bench.world.strategy.wanted = {Want(BuyKey(2), kEntryTicks, 20)};
+  bench.world.Pass(3 * kNanosPerSecond);
+  REQUIRE(bench.HasOpen(BuyKey(2)));
+  bench.Fill(bench.world.engine.ByKey(BuyKey(2)), Quantity::FromLots(20));
+  bench.world.Tick();
+  bench.world.Turns(2);
+  REQUIRE(bench.Held() != nullptr);
+  CHECK(bench.Held()->line == 2);
+  CHECK(bench.Held()->held.lots() == 23);
+  bench.CheckBooks();
+}
+
 TEST_CASE("fees: rebates and commissions in a third or in the quote asset change no slot",
           "[quoting][X4]") {
   const std::string_view asset = GENERATE("BNB", "USDT");

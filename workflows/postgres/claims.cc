@@ -16,6 +16,7 @@ namespace {
 constexpr size_t kWaitingClaimsMax = 1'000;
 constexpr int32_t kClaimCountMax = 1'000;  // rows of one claim
 constexpr size_t kAdoptedExecutorsMax = 10'000;
+constexpr size_t kAnnouncedIdsMax = 100'000;
 
 template <class T>
 std::shared_ptr<Reply<T>> Share(Reply<T> reply) {
@@ -197,13 +198,13 @@ void PostgresJournal::FinishClaim(std::string token, int32_t limit, WriterResult
     }
     case WriterResult::Outcome::kLeaseLost: {
       const absl::Status status = absl::PermissionDeniedError("the executor's lease ended");
-      OnLeaseLost(status);
+      if (!result.is_of_former_lease) OnLeaseLost(status);
       return (*reply)(status);
     }
     case WriterResult::Outcome::kDataLoss: {
       const absl::Status status =
           absl::DataLossError("acknowledged commits are missing in the database");
-      OnDataLoss(status);
+      if (!result.is_of_former_lease) OnDataLoss(status);
       return (*reply)(status);
     }
     case WriterResult::Outcome::kRefused:
@@ -230,6 +231,8 @@ ClaimResult PostgresJournal::ReadClaimed(const Rows& rows, int32_t limit,
       continue;
     }
     record.inputs = rows.OptionalString(row, statements::kClaimInputsColumn);
+    // Runs that were taken away stay in here: forgotten at the bound, then found by looking.
+    if (announced_ids_.size() >= kAnnouncedIdsMax) announced_ids_.clear();
     announced_ids_.insert(record.id);
     ClaimedWorkflow claimed;
     claimed.steps = ReadSteps(rows.text(row, statements::kClaimStepsColumn));
@@ -379,6 +382,8 @@ void PostgresJournal::Sweep(SweepRequest request, Reply<SweepResult> reply) {
         sweep.has_more = released.count() >= max_rows || expired.count() >= max_rows;
         sweep.has_abandoned = ahead.Bool(0, 0);
         sweep.next_due_in_ms = ahead.OptionalInteger(0, 1);
+        // What is due already is due now.
+        if (sweep.next_due_in_ms.value_or(0) < 0) sweep.next_due_in_ms = 0;
         reply(std::move(sweep));
       });
 }

@@ -112,12 +112,11 @@ absl::Status PostgresJournal::Open() {
   ConnectionOptions transaction_options = MakeConnectionOptions("transactions");
   transaction_options.settings.clear();
   transactions_ = std::make_unique<TransactionPool>(
-      reactor_,
-      TransactionPoolOptions{.connection = std::move(transaction_options),
-                             .first_shard = options_.writer_count + 1,
-                             .thread_count = options_.transaction_thread_count,
-                             .waiting_count_max = options_.waiting_transaction_count_max,
-                             .seed = prng_.Next()});
+      reactor_, TransactionPoolOptions{.connection = std::move(transaction_options),
+                                       .first_shard = options_.writer_count + 1,
+                                       .thread_count = options_.transaction_thread_count,
+                                       .waiting_count_max = options_.waiting_transaction_count_max,
+                                       .seed = prng_.Next()});
   lease_session_->Open();
   for (const std::unique_ptr<Writer>& writer : writers_) writer->Open();
   claim_session_->Open();
@@ -128,7 +127,7 @@ absl::Status PostgresJournal::Open() {
 
 PostgresJournalStats PostgresJournal::stats() const {
   PostgresJournalStats stats;
-  stats.is_available = claim_session_->connection().is_ready();
+  stats.is_available = claim_session_->is_serving();
   for (const std::unique_ptr<Writer>& writer : writers_) {
     const WriterStats shard = writer->stats();
     for (size_t i = 0; i < shard.batches_by_size.size(); ++i) {
@@ -234,8 +233,8 @@ void PostgresJournal::OnDurable(const PendingWrite& write) {
 }
 
 void PostgresJournal::OnAvailability() {
-  bool is_available = claim_session_ != nullptr && claim_session_->connection().is_ready() &&
-                      lease_session_->connection().is_ready();
+  bool is_available =
+      claim_session_ != nullptr && claim_session_->is_serving() && lease_session_->is_serving();
   for (const std::unique_ptr<Writer>& writer : writers_) {
     is_available = is_available && writer->is_available();
   }

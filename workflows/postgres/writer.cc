@@ -168,13 +168,15 @@ void Writer::OnResult(std::shared_ptr<Batch> batch, WriterResult result) {
     case WriterResult::Outcome::kLeaseLost: {
       const absl::Status status = absl::PermissionDeniedError("the executor's lease ended");
       FailAll(batch->TakeWrites(), status);
-      return hooks_.on_lease_lost(status);
+      if (!result.is_of_former_lease) hooks_.on_lease_lost(status);
+      return;
     }
     case WriterResult::Outcome::kDataLoss: {
       const absl::Status status =
           absl::DataLossError("acknowledged commits are missing in the database");
       FailAll(batch->TakeWrites(), status);
-      return hooks_.on_data_loss(status);
+      if (!result.is_of_former_lease) hooks_.on_data_loss(status);
+      return;
     }
   }
 }

@@ -59,7 +59,7 @@ class Writer {
   void FailWaiting(const absl::Status& status);
 
   WriterStats stats() const;
-  bool is_available() { return session_.connection().is_ready(); }
+  bool is_available() const { return session_.is_serving(); }
   WriterSession& session() { return session_; }
 
  private:

@@ -154,14 +154,16 @@ void WriterSession::OnRefused(TransactionResult result) {
       return ResolveSequence(SequenceOf(refused.error->detail), running_->identity->epoch);
     case ErrorClass::kConflict:
     case ErrorClass::kTimeout:
-      return RetryLater();
+      return RetryLater(refused.error->Class());
     case ErrorClass::kAway: {
       // A missing table or right in a statement of the application is its mistake.
       const size_t index = result.failed_statement;
       const bool is_application =
           index < running_->calls.size() &&
           statements::IsApplicationStatement(running_->calls[index].statement.name);
-      if (!is_application || refused.error->sqlstate.compare(0, 2, "42") != 0) return RetryLater();
+      if (!is_application || refused.error->sqlstate.compare(0, 2, "42") != 0) {
+        return RetryLater(ErrorClass::kAway);
+      }
       break;
     }
     case ErrorClass::kLeaseHeld:
@@ -188,7 +190,7 @@ void WriterSession::ReadSequence() {
 void WriterSession::OnSequence(const TransactionResult& result) {
   if (!result.is_committed()) {
     if (result.outcome == TransactionResult::Outcome::kRefused) {
-      RetryLater();
+      RetryLater(result.error->Class());
     } else if (connection_.is_ready()) {
       ReadSequence();
     }
@@ -223,18 +225,26 @@ void WriterSession::Finish(WriterResult result) {
   running_.reset();
   if (retry_timer_) reactor_.CancelTimer(*retry_timer_);
   retry_timer_.reset();
+  SetPutOff(false);
   // Run() may end here at once when the lease is gone; replies never come from inside a call.
   reactor_.Post([this, alive = std::weak_ptr<int>(alive_), reply = std::move(done.reply),
-                 result = std::move(result)]() mutable {
+                 identity = std::move(done.identity), result = std::move(result)]() mutable {
     if (alive.expired()) return;
+    result.is_of_former_lease = identity != identity_;
     reply(std::move(result));
     if (alive.expired()) return;
     if (!running_ && connection_.is_ready() && callbacks_.on_idle) callbacks_.on_idle();
   });
 }
 
-void WriterSession::RetryLater() {
+void WriterSession::SetPutOff(bool is_put_off) {
+  if (std::exchange(is_put_off_, is_put_off) == is_put_off) return;
+  if (callbacks_.on_availability) callbacks_.on_availability(is_serving());
+}
+
+void WriterSession::RetryLater(ErrorClass error_class) {
   ++retry_count_;
+  if (error_class != ErrorClass::kConflict) SetPutOff(true);
   retry_timer_ = reactor_.CallAfter(NextPauseNs(), [this] {
     retry_timer_.reset();
     if (!connection_.is_ready()) return;
@@ -262,6 +272,7 @@ void WriterSession::SendRepeated(std::shared_ptr<Repeated> repeated) {
   connection_.Execute(calls, [this, repeated](TransactionResult result) mutable {
     if (result.is_committed()) {
       pause_ms_ = kPauseMsMin;
+      SetPutOff(false);
       WriterResult done;
       done.rows = std::move(result.rows);
       return repeated->reply(std::move(done));
@@ -270,8 +281,10 @@ void WriterSession::SendRepeated(std::shared_ptr<Repeated> repeated) {
     const ErrorClass error_class = result.error->Class();
     if (error_class == ErrorClass::kConflict || error_class == ErrorClass::kAway ||
         error_class == ErrorClass::kTimeout) {
+      if (error_class != ErrorClass::kConflict) SetPutOff(true);
       return PauseRepeated(repeated);
     }
+    SetPutOff(false);
     WriterResult refused;
     refused.outcome =
         error_class == ErrorClass::kLeaseLost ? Outcome::kLeaseLost : Outcome::kRefused;

@@ -37,6 +37,8 @@ struct WriterResult {
   std::optional<DatabaseError> error{};
   size_t failed_statement = 0;
   std::vector<std::string> lost_workflow_ids{};
+  // It was sent under a lease that has been replaced since: it says nothing about the present one.
+  bool is_of_former_lease = false;
 };
 using WriterReply = absl::AnyInvocable<void(WriterResult)>;
 
@@ -75,6 +77,8 @@ class WriterSession {
   void Repeat(std::vector<StatementCall> calls, WriterReply reply);
 
   Connection& connection() { return connection_; }
+  // Connected, and the server takes what it is sent: it is not full, read-only or locked.
+  bool is_serving() const { return connection_.is_ready() && !is_put_off_; }
   int64_t retry_count() const { return retry_count_; }
 
  private:
@@ -99,7 +103,8 @@ class WriterSession {
   void OnSequence(const TransactionResult& result);
   void ResolveSequence(std::optional<int64_t> sequence, std::optional<int64_t> epoch);
   void Finish(WriterResult result);
-  void RetryLater();
+  void RetryLater(ErrorClass error_class);
+  void SetPutOff(bool is_put_off);
   void SendRepeated(std::shared_ptr<Repeated> repeated);
   void PauseRepeated(std::shared_ptr<Repeated> repeated);
   int64_t NextPauseNs();
@@ -115,6 +120,7 @@ class WriterSession {
   std::optional<TimerId> retry_timer_;
   int64_t pause_ms_ = 0;
   int64_t retry_count_ = 0;
+  bool is_put_off_ = false;  // the server said "not now" last
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
   Connection connection_;  // last: its callbacks use what is above
 };

@@ -12,6 +12,8 @@ namespace holdfast::workflows::internal {
 namespace {
 
 constexpr std::string_view kNullText = "null";
+// Between two attempts at a transaction for which the journal has no room.
+constexpr int64_t kRetryNs = 20 * kNanosPerMilli;
 constexpr double kEventPollSeconds = 10;  // a net: events are announced
 
 Journal::Value NullValue() { return {std::string(kNullText), std::nullopt}; }
@@ -385,7 +387,7 @@ void TransactionState::Ask() { run().Request(*this); }
 void TransactionState::Begin() {
   StepRecord step = MakeRecord(run(), function_id(), name());
   run().services().journal().RunTransaction(
-      TransactionRequest{run().fence(), std::move(step), std::exchange(body_, nullptr)},
+      TransactionRequest{run().fence(), std::move(step), body_},
       [self = Ref<TransactionState>(this)](absl::StatusOr<std::optional<StepRecord>> record) {
         if (!self->is_abandoned()) self->OnRecorded(std::move(record));
       });
@@ -394,6 +396,12 @@ void TransactionState::Begin() {
 void TransactionState::OnRecorded(absl::StatusOr<std::optional<StepRecord>> record) {
   if (!record.ok()) {
     const absl::StatusCode code = record.status().code();
+    if (code == absl::StatusCode::kResourceExhausted) {
+      run().services().reactor().CallAfter(kRetryNs, [self = Ref<TransactionState>(this)] {
+        if (!self->is_abandoned() && self->run().services().MayStartEffects()) self->Begin();
+      });
+      return;
+    }
     if (code == absl::StatusCode::kPermissionDenied || code == absl::StatusCode::kDataLoss) {
       return run().services().OnWriteRefused(record.status());
     }

@@ -18,6 +18,9 @@ constexpr std::string_view kPoisonInputName = "PoisonInput";
 constexpr std::string_view kForeignAwaitName = "ForeignAwait";
 constexpr std::string_view kRefusedByDatabaseName = "RefusedByDatabase";
 
+// Between two attempts at a commit for which the journal has no room.
+constexpr int64_t kCommitRetryNs = 20 * kNanosPerMilli;
+
 Json MismatchData(int32_t function_id, std::string_view recorded, std::string_view actual) {
   return Json{{"function_id", function_id},
               {"recorded", std::string(recorded)},
@@ -76,6 +79,7 @@ void WorkflowRun::Drop(bool keeps_children) {
   cancellation_.Cancel();
   DropOperations();
   pending_ = {};
+  committing_ = {};
   pending_effects_.clear();
   // A frame is not destroyed under its own feet: Pump and Begin do it when the turn is over.
   if (!is_turning_) invocation_.reset();
@@ -288,11 +292,12 @@ void WorkflowRun::Flush() {
   pending_.fence = fence_;
   std::sort(pending_.steps.begin(), pending_.steps.end(),
             [](const StepRecord& a, const StepRecord& b) { return a.function_id < b.function_id; });
-  if (pending_.finish.has_value()) {
-    result_ = {pending_.finish->status, pending_.finish->output, pending_.finish->error,
-               std::string(PayloadFormatName(format_))};
-  }
-  services_.journal().Commit(std::exchange(pending_, {}),
+  committing_ = std::exchange(pending_, {});
+  SendCommit();
+}
+
+void WorkflowRun::SendCommit() {
+  services_.journal().Commit(committing_,
                              [self = Ref<WorkflowRun>(this)](absl::StatusOr<CommitResult> result) {
                                self->OnCommitted(std::move(result));
                              });
@@ -308,7 +313,16 @@ void WorkflowRun::BeginAll(Operations operations) {
 
 void WorkflowRun::OnCommitted(absl::StatusOr<CommitResult> result) {
   const Ref<WorkflowRun> self(this);
+  if (absl::IsResourceExhausted(result.status()) && !is_dropped_) {
+    // Nothing was written. What was done must not be forgotten for that: again, until there is
+    // room.
+    services_.reactor().CallAfter(kCommitRetryNs, [self] {
+      if (!self->is_dropped_) self->SendCommit();
+    });
+    return;
+  }
   is_committing_ = false;
+  WorkflowCommit committed = std::exchange(committing_, {});
   const Operations effects = std::exchange(committing_effects_, {});
   const bool is_durable = result.ok() && result->is_durable;
   is_pumping_ = true;  // one flush for everything that the answers set off
@@ -323,7 +337,10 @@ void WorkflowRun::OnCommitted(absl::StatusOr<CommitResult> result) {
     if (is_dropped_) return invocation_.reset();
     if (!result.ok()) return OnCommitRefused(result.status());
     if (!result->is_durable) return services_.OnRunLost(*this);
-    return services_.OnRunEnded(*this, std::move(result_));
+    ::holdfast::workflows::Finish& finish = *committed.finish;
+    return services_.OnRunEnded(
+        *this, WorkflowResult{finish.status, std::move(finish.output), std::move(finish.error),
+                              std::string(PayloadFormatName(format_))});
   }
   BeginAll(std::exchange(committing_requests_, {}));
   is_pumping_ = false;

@@ -98,6 +98,7 @@ class WorkflowRun final : public RefCounted {
   void Finish();
   void Park(absl::Status reason);
   void Flush();
+  void SendCommit();
   void BeginAll(Operations operations);
   void OnCommitted(absl::StatusOr<CommitResult> result);
   void OnCommitRefused(const absl::Status& status);
@@ -123,12 +124,12 @@ class WorkflowRun final : public RefCounted {
   std::coroutine_handle<> continuation_;
 
   WorkflowCommit pending_;
+  WorkflowCommit committing_;   // kept until it is answered: the journal may have no room for it
   Operations pending_effects_;  // one for each of pending_.effects
   Operations requested_;
   Operations committing_effects_;
   Operations committing_requests_;
   Operations open_;  // requested or held, not complete
-  WorkflowResult result_;
 
   bool is_turn_due_ = false;
   bool is_turning_ = false;

@@ -318,6 +318,31 @@ TEST_CASE("recovery: a workflow that is claimed too often becomes a dead letter"
   CHECK(seed <= 6);
 }
 
+TEST_CASE("overload: a commit that the journal has no room for is made again",
+          "[workflows][recovery]") {
+  World world;
+  int runs = 0;
+  MemoryJournalOptions narrow;
+  narrow.waiting_write_count_max = 5;
+  narrow.request_delay_ns_max = kNanosPerMilli;
+  Process process(
+      world,
+      [&](Runtime& runtime) {
+        runtime.Register("w", [&](Workflow& workflow) -> Task<absl::StatusOr<int>> {
+          HF_CO_RETURN_IF_ERROR(workflow.SleepUntil(1'700'000'020'000));
+          HF_CO_RETURN_IF_ERROR(workflow.Step("once", [&] { return ++runs; }));
+          HF_CO_RETURN_IF_ERROR(workflow.Step("more", [] { return 1; }));
+          co_return 1;
+        });
+      },
+      {}, 1, narrow);
+  process.Launch();
+  for (int i = 0; i < 20; ++i) process.Start("w", "w" + std::to_string(i));
+  for (int i = 0; i < 20; ++i) CHECK(process.Result<int>("w" + std::to_string(i)).value() == 1);
+  CHECK(runs == 20);
+  CHECK(process.runtime().stats().lease_loss_count == 0);
+}
+
 TEST_CASE("recovery: many workflows come back in bounded memory", "[workflows][recovery]") {
   World world;
   RuntimeOptions options = QuickLease();

@@ -5,6 +5,12 @@
 #include "tests/workflows/postgres/journal_harness.h"
 #include "workflows/postgres/transaction.h"
 
+#ifdef __SANITIZE_ADDRESS__
+// libpqxx 6.4.5 forgets one result of libpq for each statement that finds its connection gone: some
+// 2 kB each time that a transactional step loses the server.
+extern "C" const char* __lsan_default_suppressions() { return "leak:libpqxx"; }
+#endif
+
 namespace holdfast::workflows {
 namespace {
 

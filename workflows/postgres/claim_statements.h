@@ -71,6 +71,11 @@ inline constexpr Statement kClaim = {"claim",
                                      "ORDER BY w.priority, w.created_at LIMIT $6::int8 FOR UPDATE "
                                      "OF w SKIP LOCKED), " HF_SQL_TAKE_PICKED};
 
+// $1 to $5 as in a claim: whether one would find anything. Reads only.
+inline constexpr Statement kHasClaimable = {
+    "has_claimable",
+    "SELECT EXISTS (SELECT FROM dbos.workflow_status AS w WHERE " HF_SQL_CLAIMABLE ")"};
+
 // One claim of a queue at a time, so that what is counted stays true until the commit.
 inline constexpr Statement kLockQueue = {
     "lock_queue",

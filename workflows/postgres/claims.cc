@@ -16,6 +16,7 @@ namespace {
 constexpr size_t kWaitingClaimsMax = 1'000;
 constexpr int32_t kClaimCountMax = 1'000;  // rows of one claim
 constexpr size_t kAdoptedExecutorsMax = 10'000;
+constexpr size_t kEmptyQueuesMax = 10'000;
 constexpr size_t kAnnouncedIdsMax = 100'000;
 
 template <class T>
@@ -110,6 +111,7 @@ void PostgresJournal::ClaimQueued(ClaimRequest request, Reply<ClaimResult> reply
 void PostgresJournal::RunClaimQueued(std::shared_ptr<ClaimRequest> request,
                                      std::shared_ptr<Reply<ClaimResult>> reply) {
   const QueueConfig& queue = request->queue;
+  if (empty_queues_.contains(queue.name)) return LookAtQueue(request, reply);
   int32_t limit = std::min(request->max_count, kClaimCountMax);
   const int32_t bound = limit;
   if (queue.worker_concurrency) {
@@ -167,12 +169,47 @@ void PostgresJournal::RunClaimQueued(std::shared_ptr<ClaimRequest> request,
         .Int4(queue.partition_worker_concurrency);
   }
   calls.push_back(std::move(claim));
-  claim_session_->Run({}, std::move(calls),
-                      [this, token, limit, bound, reply](WriterResult result) {
-                        // With less room than was asked for there is nothing more to take now.
-                        FinishClaim(token, limit == bound ? bound : 0, std::move(result), reply,
-                                    [](const ClaimResult&) {});
-                      });
+  claim_session_->Run(
+      {}, std::move(calls), [this, token, limit, bound, request, reply](WriterResult result) {
+        // With less room than was asked for there is nothing more to take now.
+        FinishClaim(
+            token, limit == bound ? bound : 0, std::move(result), reply,
+            [this, request](const ClaimResult& claimed) { NoteClaimed(request->queue, claimed); });
+      });
+}
+
+// A queue that had nothing is looked at before it is claimed from: a look writes nothing, so that
+// an idle system does not either. Where limits are counted, a claim that finds nothing does not
+// mean that nothing is there.
+void PostgresJournal::NoteClaimed(const QueueConfig& queue, const ClaimResult& claimed) {
+  if (NeedsCounting(queue) || !claimed.workflows.empty() || claimed.dead_letter_count > 0) return;
+  if (empty_queues_.size() < kEmptyQueuesMax) empty_queues_.insert(queue.name);
+}
+
+void PostgresJournal::LookAtQueue(std::shared_ptr<ClaimRequest> request,
+                                  std::shared_ptr<Reply<ClaimResult>> reply) {
+  StatementCall look = {.statement = statements::kHasClaimable, .parameters = {}};
+  look.parameters.Text(request->queue.name)
+      .Texts(request->workflow_names)
+      .Text(batch_identity_.application_version)
+      .Bool(request->is_latest_version)
+      .Text(batch_identity_.application_name);
+  claim_session_->Repeat({std::move(look)}, [this, request, reply](const WriterResult& result) {
+    const absl::Status status = CheckMayWrite(/*needs_lease=*/true);
+    const bool is_empty = !result.rows.empty() && !result.rows[0].Bool(0, 0);
+    if (status.ok() && !is_empty) {
+      empty_queues_.erase(request->queue.name);
+      return RunClaimQueued(request, reply);
+    }
+    is_claiming_ = false;
+    const std::weak_ptr<int> alive = alive_;
+    if (status.ok()) {
+      (*reply)(ClaimResult());
+    } else {
+      (*reply)(status);
+    }
+    if (!alive.expired()) PumpClaims();
+  });
 }
 
 void PostgresJournal::FinishClaim(std::string token, int32_t limit, WriterResult result,
@@ -339,53 +376,68 @@ void PostgresJournal::Sweep(SweepRequest request, Reply<SweepResult> reply) {
     ids.Add(std::string_view(id));
     epochs.Add(epoch);
   }
-  std::vector<StatementCall> calls(3);
-  calls[0].statement = statements::kReleaseDelayed;
-  calls[0].parameters.Int4(request.max_rows);
-  calls[1].statement = statements::kCancelExpired;
-  calls[1].parameters.Int4(request.max_rows);
-  calls[2].statement = statements::kLookAhead;
-  calls[2]
-      .parameters.Array(std::move(ids))
+  StatementCall look = {.statement = statements::kLookAhead, .parameters = {}};
+  look.parameters.Array(std::move(ids))
       .Array(std::move(epochs))
       .Text(batch_identity_.executor_id)
       .Text(absl::StrCat(identity_->incarnation, "-"))
       .Bool(is_own_past_adopted_)
       .Text(batch_identity_.application_version);
-  claim_session_->Repeat(
-      std::move(calls), [this, max_rows = request.max_rows,
-                         reply = std::move(reply)](const WriterResult& result) mutable {
-        if (result.outcome != WriterResult::Outcome::kCommitted) {
-          return reply(result.error->ToStatus("sweep"));
-        }
-        const Rows& released = result.rows[0];
-        const Rows& expired = result.rows[1];
-        const Rows& ahead = result.rows[2];
-        SweepResult sweep;
-        sweep.released_count = released.count();
-        for (int row = 0; row < released.count(); ++row) {
-          std::string queue = released.String(row, 0);
-          if (queue.empty()) continue;
-          news_->Queue(queue);
-          sweep.released_queues.push_back(std::move(queue));
-        }
-        std::sort(sweep.released_queues.begin(), sweep.released_queues.end());
-        sweep.released_queues.erase(
-            std::unique(sweep.released_queues.begin(), sweep.released_queues.end()),
-            sweep.released_queues.end());
-        for (int row = 0; row < expired.count(); ++row) {
-          sweep.expired_workflow_ids.push_back(expired.String(row, 0));
-          news_->Changed(sweep.expired_workflow_ids.back());
-          news_->Ended(sweep.expired_workflow_ids.back(), /*is_remote_interested=*/true);
-          announced_ids_.erase(sweep.expired_workflow_ids.back());
-        }
-        sweep.has_more = released.count() >= max_rows || expired.count() >= max_rows;
-        sweep.has_abandoned = ahead.Bool(0, 0);
-        sweep.next_due_in_ms = ahead.OptionalInteger(0, 1);
-        // What is due already is due now.
-        if (sweep.next_due_in_ms.value_or(0) < 0) sweep.next_due_in_ms = 0;
-        reply(std::move(sweep));
-      });
+  // Mostly nothing is due, and one statement says so.
+  claim_session_->Repeat({look}, [this, look, max_rows = request.max_rows,
+                                  reply = std::move(reply)](const WriterResult& result) mutable {
+    if (result.outcome != WriterResult::Outcome::kCommitted) {
+      return reply(result.error->ToStatus("sweep"));
+    }
+    const std::optional<int64_t> due_in_ms = result.rows[0].OptionalInteger(0, 1);
+    if (due_in_ms.value_or(1) <= 0) return SweepDue(max_rows, std::move(look), std::move(reply));
+    SweepResult sweep;
+    sweep.has_abandoned = result.rows[0].Bool(0, 0);
+    sweep.next_due_in_ms = due_in_ms;
+    reply(std::move(sweep));
+  });
+}
+
+void PostgresJournal::SweepDue(int32_t max_rows, StatementCall look, Reply<SweepResult> reply) {
+  std::vector<StatementCall> calls(3);
+  calls[0].statement = statements::kReleaseDelayed;
+  calls[0].parameters.Int4(max_rows);
+  calls[1].statement = statements::kCancelExpired;
+  calls[1].parameters.Int4(max_rows);
+  calls[2] = std::move(look);
+  claim_session_->Repeat(std::move(calls), [this, max_rows, reply = std::move(reply)](
+                                               const WriterResult& result) mutable {
+    if (result.outcome != WriterResult::Outcome::kCommitted) {
+      return reply(result.error->ToStatus("sweep"));
+    }
+    const Rows& released = result.rows[0];
+    const Rows& expired = result.rows[1];
+    const Rows& ahead = result.rows[2];
+    SweepResult sweep;
+    sweep.released_count = released.count();
+    for (int row = 0; row < released.count(); ++row) {
+      std::string queue = released.String(row, 0);
+      if (queue.empty()) continue;
+      news_->Queue(queue);
+      sweep.released_queues.push_back(std::move(queue));
+    }
+    std::sort(sweep.released_queues.begin(), sweep.released_queues.end());
+    sweep.released_queues.erase(
+        std::unique(sweep.released_queues.begin(), sweep.released_queues.end()),
+        sweep.released_queues.end());
+    for (int row = 0; row < expired.count(); ++row) {
+      sweep.expired_workflow_ids.push_back(expired.String(row, 0));
+      news_->Changed(sweep.expired_workflow_ids.back());
+      news_->Ended(sweep.expired_workflow_ids.back(), /*is_remote_interested=*/true);
+      announced_ids_.erase(sweep.expired_workflow_ids.back());
+    }
+    sweep.has_more = released.count() >= max_rows || expired.count() >= max_rows;
+    sweep.has_abandoned = ahead.Bool(0, 0);
+    sweep.next_due_in_ms = ahead.OptionalInteger(0, 1);
+    // What is due already is due now.
+    if (sweep.next_due_in_ms.value_or(0) < 0) sweep.next_due_in_ms = 0;
+    reply(std::move(sweep));
+  });
 }
 
 }  // namespace holdfast::workflows

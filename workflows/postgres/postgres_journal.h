@@ -151,6 +151,9 @@ class PostgresJournal final : public Journal {
   void FailClaims(const absl::Status& status);
   void RunClaimQueued(std::shared_ptr<ClaimRequest> request,
                       std::shared_ptr<Reply<ClaimResult>> reply);
+  void NoteClaimed(const QueueConfig& queue, const ClaimResult& claimed);
+  void LookAtQueue(std::shared_ptr<ClaimRequest> request,
+                   std::shared_ptr<Reply<ClaimResult>> reply);
   void FenceAbandoned(std::shared_ptr<AdoptRequest> request,
                       std::shared_ptr<Reply<ClaimResult>> reply);
   void RunClaimAbandoned(std::shared_ptr<AdoptRequest> request,
@@ -159,6 +162,7 @@ class PostgresJournal final : public Journal {
   void FinishClaim(std::string token, int32_t limit, WriterResult result,
                    std::shared_ptr<Reply<ClaimResult>> reply,
                    absl::AnyInvocable<void(const ClaimResult&)> on_done);
+  void SweepDue(int32_t max_rows, StatementCall look, Reply<SweepResult> reply);
   ClaimResult ReadClaimed(const Rows& rows, int32_t limit, const std::string& token);
 
   // For reads and operator calls (reads.cc, postgres_operations.cc): the statements run in one
@@ -200,6 +204,7 @@ class PostgresJournal final : public Journal {
 
   std::vector<WaitingClaim> waiting_claims_;
   bool is_claiming_ = false;
+  absl::flat_hash_set<std::string> empty_queues_;  // where the last claim found nothing
   // Running here, but known elsewhere: their end is announced to other processes.
   absl::flat_hash_set<std::string> announced_ids_;
   // Executors whose end was dealt with, with the epoch that ended; and our own earlier rows.

@@ -156,6 +156,10 @@ void PostgresJournal::OnLeaseLost(const absl::Status& status) {
 
 void PostgresJournal::OnDataLoss(const absl::Status& status) {
   if (lease_state_ != LeaseState::kHeld) return;
+  // The lease still runs in this database, and nobody else gives it back: not to be waited for.
+  StatementCall release = {.statement = statements::kReleaseLease, .parameters = {}};
+  release.parameters.Text(lease_->executor_id).Text(lease_->incarnation);
+  lease_session_->Repeat({std::move(release)}, [](const WriterResult&) {});
   SetLease(std::nullopt, LeaseState::kLost);
   announced_ids_.clear();
   for (const std::unique_ptr<Writer>& writer : writers_) writer->FailWaiting(status);

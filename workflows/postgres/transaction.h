@@ -15,6 +15,8 @@ class PostgresTransactionBody : public TransactionBody {
   // nothing but the reply: the whole transaction is rolled back and nothing is recorded. Runs again
   // after a serialization failure or a lost connection, so it has no effects but through
   // `transaction`, which it neither commits nor aborts. Exceptions of libpqxx may pass through.
+  // No longer than the journal's statement_timeout_ms passes between two of its statements: the
+  // server ends a session that does nothing within a transaction.
   virtual absl::StatusOr<std::string> Run(pqxx::work& transaction) = 0;
 };
 

@@ -20,11 +20,14 @@ constexpr int64_t kPauseMsMax = 1'000;
 constexpr char kBegin[] =
     "SELECT holdfast.begin_batch($1::text, $2::text::uuid, $3::int4, $4::int8, ARRAY[$5::text], "
     "ARRAY[$6::text])";
+// The lease once more: a process that was frozen in the body writes nothing after its end.
 constexpr char kInsertStep[] =
     "INSERT INTO dbos.operation_outputs (workflow_uuid, function_id, function_name, output, "
     "serialization, started_at_epoch_ms, completed_at_epoch_ms) "
-    "VALUES ($1::text, $2::int4, $3::text, $4::text, $5::text, $6::int8, " HF_SQL_NOW_MS
-    ") RETURNING completed_at_epoch_ms";
+    "SELECT $1::text, $2::int4, $3::text, $4::text, $5::text, $6::int8, " HF_SQL_NOW_MS
+    " FROM holdfast.executors AS e WHERE e.executor_id = $7::text "
+    "AND e.incarnation = $8::text::uuid AND e.lease_expires_at > clock_timestamp() "
+    "RETURNING completed_at_epoch_ms";
 constexpr char kReadSequenceSql[] =
     "SELECT sequence FROM holdfast.journal_writers WHERE executor_id = $1::text "
     "AND incarnation = $2::text::uuid AND shard = $3::int4 FOR UPDATE";
@@ -102,8 +105,11 @@ class TransactionPool::Worker {
     HF_ASSERT(target.ok());  // checked when the journal was made
     auto connection = std::make_unique<pqxx::connection>(*target);
     pqxx::nontransaction setup(*connection);
-    setup.exec(
-        absl::StrCat("SET statement_timeout = ", pool_.options_.connection.statement_timeout_ms));
+    const int64_t timeout_ms = pool_.options_.connection.statement_timeout_ms;
+    setup.exec(absl::StrCat("SET statement_timeout = ", timeout_ms));
+    // A process that is frozen between two statements would hold its locks, and with them whoever
+    // takes over from it, for as long as it is.
+    setup.exec(absl::StrCat("SET idle_in_transaction_session_timeout = ", timeout_ms));
     setup.commit();
     const std::lock_guard lock(mutex_);
     connection_ = std::move(connection);
@@ -133,9 +139,10 @@ class TransactionPool::Worker {
       StepRecord step = request.step;
       step.output = *std::move(output);
       step.error.reset();
-      const pqxx::result inserted =
-          work.exec_params(kInsertStep, request.fence.workflow_id, step.function_id, step.name,
-                           *step.output, step.serialization, step.started_at_ms);
+      const pqxx::result inserted = work.exec_params(
+          kInsertStep, request.fence.workflow_id, step.function_id, step.name, *step.output,
+          step.serialization, step.started_at_ms, lease_->executor_id, lease_->incarnation);
+      if (inserted.empty()) return Answer(LeaseLost());
       step.completed_at_ms = inserted[0][0].as<int64_t>();
       work.commit();
       ++sequence_;

@@ -12,7 +12,7 @@ SPEED ?= 1
 # make test and make bench: where recorded captures lie; tests that need them say so without them.
 export HOLDFAST_CAPTURES ?= $(abspath ../shared/data/captures)
 
-.PHONY: help run test bench bench-durable asan tsan format clean bootstrap build
+.PHONY: help run test crash-campaign bench bench-durable asan tsan format clean bootstrap build
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,13 @@ run: bootstrap ## Quote on the simulated venue; [DURATION=30] [CAPTURE=file.gz] 
 
 test: build ## Build and run all tests
 	@ctest --test-dir build/release --output-on-failure --no-tests=error -j 2
+
+crash-campaign: bootstrap ## The durable runtime: 200 kills and more; [KILLS=1000] [SEED=7]
+	@cmake --preset release
+	@cmake --build build/release -j $(JOBS) --target fault_durable_crash_test
+	@HOLDFAST_CRASH_LIVE=1 HOLDFAST_CRASH_KILLS=$(or $(KILLS),200) \
+	  $(if $(SEED),HOLDFAST_TEST_SEED=$(SEED)) \
+	  build/release/tests/fault/fault_durable_crash_test
 
 bench: bootstrap ## Benchmarks: percentiles, and ratios within one run
 	@cmake --preset release

@@ -41,11 +41,11 @@ TEST_CASE("crash: whatever dies, every workflow ends once and no recorded step r
   std::fflush(stdout);
   const CampaignResult result = RunCampaign(options);
   std::printf("%s\n%s\n", result.CountsText().c_str(), result.report.ToText().c_str());
-  UNSCOPED_INFO("seed=" << options.seed);
-  UNSCOPED_INFO("timeline:\n" << result.timeline);
-  UNSCOPED_INFO("end of the workers' log:\n" << result.worker_log);
-  for (const std::string& failure : result.failures) UNSCOPED_INFO("failure: " << failure);
-  for (const std::string& failure : result.report.failures) UNSCOPED_INFO("failure: " << failure);
+  INFO("seed=" << options.seed);
+  INFO("timeline:\n" << result.timeline);
+  INFO("end of the workers' log:\n" << result.worker_log);
+  for (const std::string& failure : result.failures) INFO("failure: " << failure);
+  for (const std::string& failure : result.report.failures) INFO("failure: " << failure);
   CHECK(result.failures.empty());
   CHECK(result.report.failures.empty());
   // Without these the run would have proved nothing.

@@ -1,8 +1,8 @@
 // Proves that the runtime outlives what can become of a PostgreSQL server: away for longer than the
-// lease, replaced by its standby, out of connections, read-only, full, locked by others. Nothing is
-// lost, nothing doubled, it recovers by itself, and its health says what is the matter. How: a
-// runtime in this process on a server of the test's own, callers that go on asking, and the same
-// comparison at the end as in the crash test.
+// lease, replaced by its standby, out of connections, read-only, full, locked by others, or of
+// another opinion about the time. Nothing is lost, nothing doubled, it recovers by itself, and its
+// health says what is the matter. How: a runtime in this process on a server of the test's own,
+// callers that go on asking, and the same comparison at the end as in the crash test.
 #include <poll.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -10,10 +10,12 @@
 
 #include <catch2/catch.hpp>
 #include <cerrno>
+#include <condition_variable>
 #include <cstring>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <pqxx/pqxx>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -23,6 +25,8 @@
 #include "tests/support/tcp_proxy.h"
 #include "workflows/postgres/libpq_session.h"
 #include "workflows/postgres/postgres_host.h"
+#include "workflows/postgres/transaction.h"
+#include "workflows/runtime/epoll_reactor.h"
 
 namespace holdfast::testing {
 namespace {
@@ -88,7 +92,6 @@ class Sql {
   }
   LibpqSession session_;
 };
-
 
 // A runtime, its callers, and what they asked for.
 class Service {
@@ -408,6 +411,173 @@ TEST_CASE("server: another session locks the tables past every timeout", "[pg]")
   other.Run("COMMIT");
   CHECK(service.WaitForAvailability(true));
   service.Finish(url);
+}
+
+namespace {
+
+// A machine whose wall clock is wrong.
+class WrongClock final : public Clock {
+ public:
+  explicit WrongClock(int64_t error_ns) : error_ns_(error_ns) {}
+  int64_t WallNs() const override { return clock_.WallNs() + error_ns_; }
+  int64_t MonotonicNs() const override { return clock_.MonotonicNs(); }
+
+ private:
+  const SystemClock clock_;
+  const int64_t error_ns_;
+};
+
+// Of several on one database.
+std::unique_ptr<RuntimeHost> MakeHost(const Clock& clock, const std::string& url,
+                                      const std::string& executor_id) {
+  workflows::RuntimeHostOptions options;
+  options.runtime.executor_id = executor_id;
+  options.runtime.application_name = "crash";
+  options.runtime.lease_ttl_s = 1.5;
+  options.runtime.sweep_interval_s = 0.5;
+  options.runtime.message_poll_interval_s = 1;
+  options.seed = std::hash<std::string>()(executor_id);
+  workflows::PostgresJournalOptions journal;
+  journal.database_url = url;
+  journal.sinks = WorkloadSinks();
+  journal.statement_timeout_ms = 1'000;
+  journal.seed = options.seed + 1;
+  return std::make_unique<RuntimeHost>(
+      options, [&clock] { return std::make_unique<workflows::EpollReactor>(clock); },
+      [journal](workflows::Reactor& reactor) -> std::unique_ptr<workflows::Journal> {
+        auto made = workflows::PostgresJournal::Create(
+            static_cast<workflows::EpollReactor&>(reactor), journal);
+        HF_ASSERT(made.ok());
+        return *std::move(made);
+      });
+}
+
+}  // namespace
+
+TEST_CASE("server: leases and deadlines go by its clock, not by those of the workers", "[pg]") {
+  constexpr int64_t kDayNs = 86'400 * kNanosPerSecond;
+  PostgresCluster cluster;
+  const std::string url = cluster.CreateDatabase("clocks");
+  REQUIRE(CreateWorkloadTables(url).ok());
+  const WrongClock early(-kDayNs);
+  const WrongClock late(kDayNs);
+  LocalOutside outside;
+  const auto yesterday = MakeHost(early, url, "yesterday");
+  const auto tomorrow = MakeHost(late, url, "tomorrow");
+  for (RuntimeHost* host : {yesterday.get(), tomorrow.get()}) {
+    RegisterWorkload(*host, outside);
+    REQUIRE(host->Launch(60).ok());
+  }
+  // Nobody's lease looks over to the other one, and each keeps its own workflow.
+  REQUIRE(yesterday->Start<int64_t>("waiter", {.id = "y"}, 1).ok());
+  REQUIRE(tomorrow->Start<int64_t>("waiter", {.id = "t"}, 1).ok());
+  Sql sql(url);
+  const auto renewals = [&] {
+    return sql.Ask(
+        "SELECT count(*) FROM holdfast.executors "
+        "WHERE heartbeat_at > started_at + interval '3 seconds'");
+  };
+  CHECK(WaitFor([&] { return renewals() == "2"; }));
+  CHECK(sql.Ask("SELECT count(*) FROM holdfast.executors WHERE epoch = 1") == "2");
+  CHECK(sql.Ask("SELECT sum(recovery_attempts) FROM dbos.workflow_status") == "2");
+  // A time-out is over when the server says so.
+  for (RuntimeHost* host : {yesterday.get(), tomorrow.get()}) {
+    auto timed = host->Start<int64_t>("waiter", {.timeout_s = 0.5}, 1);
+    REQUIRE(timed.ok());
+    const absl::StatusOr<int64_t> result = timed->Result(30);
+    INFO(result.status());
+    CHECK_FALSE(result.ok());
+    CHECK_FALSE(absl::IsDeadlineExceeded(result.status()));
+    const auto sleeper = host->Start<int64_t>("sleeper", {}, 2);
+    REQUIRE(sleeper.ok());
+  }
+  // The work of one that ends is the other's, whatever their calendars say.
+  CHECK(yesterday->Shutdown().ok());
+  REQUIRE(tomorrow->Send<int64_t>("y", 7, "go").ok());
+  REQUIRE(tomorrow->Send<int64_t>("t", 7, "go").ok());
+  CHECK(tomorrow->Retrieve<int64_t>("y").Result(60).ok());
+  CHECK(tomorrow->Retrieve<int64_t>("t").Result(60).ok());
+  CHECK(tomorrow->Shutdown().ok());
+}
+
+namespace {
+
+// Application SQL that stays within its transaction until the gate opens, the first time.
+struct Gate {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool is_open = false;
+  int entered_count = 0;
+
+  void Pass() {
+    std::unique_lock lock(mutex);
+    if (++entered_count > 1) return;
+    changed.wait(lock, [this] { return is_open; });
+  }
+  void Open() {
+    const std::lock_guard lock(mutex);
+    is_open = true;
+    changed.notify_all();
+  }
+  int entered() {
+    const std::lock_guard lock(mutex);
+    return entered_count;
+  }
+};
+
+class GatedBody final : public workflows::PostgresTransactionBody {
+ public:
+  explicit GatedBody(Gate* gate) : gate_(gate) {}
+  absl::StatusOr<std::string> Run(pqxx::work& transaction) override {
+    transaction.exec("INSERT INTO public.transfers (key, run) VALUES ('gated', 1)");
+    gate_->Pass();
+    return "1";
+  }
+
+ private:
+  Gate* const gate_;
+};
+
+workflows::Task<absl::StatusOr<int64_t>> Gated(workflows::Workflow& workflow, Gate* gate) {
+  const auto body = std::make_shared<GatedBody>(gate);
+  HF_CO_ASSIGN_OR_RETURN(const int64_t done, workflow.RunTransaction<int64_t>("gated", body));
+  co_return done;
+}
+
+}  // namespace
+
+TEST_CASE("server: a worker that hangs within a transaction holds nobody up", "[pg]") {
+  PostgresCluster cluster;
+  const std::string url = cluster.CreateDatabase("hang");
+  REQUIRE(CreateWorkloadTables(url).ok());
+  TcpProxy proxy(cluster.port());
+  Gate gate;
+  const SystemClock clock;
+  const auto hanging = MakeHost(
+      clock,
+      absl::StrCat("postgresql://holdfast@127.0.0.1:", proxy.port(), url.substr(url.rfind('/'))),
+      "hanging");
+  const auto other = MakeHost(clock, url, "other");
+  for (RuntimeHost* host : {hanging.get(), other.get()}) {
+    host->Register("gated",
+                   [&gate](workflows::Workflow& workflow) { return Gated(workflow, &gate); });
+    REQUIRE(host->Launch(60).ok());
+  }
+  REQUIRE(hanging->Start<int64_t>("gated", {.id = "g"}).ok());
+  REQUIRE(WaitFor([&] { return gate.entered() == 1; }));
+  // Its sessions stay open, its locks stay held, and it says nothing more.
+  proxy.SetStalled(TcpProxy::Direction::kToServer, true);
+  const absl::StatusOr<int64_t> result = other->Retrieve<int64_t>("g").Result(60);
+  INFO(result.status());
+  CHECK(result.ok());
+  gate.Open();
+  proxy.SetStalled(TcpProxy::Direction::kToServer, false);
+  CHECK(WaitFor([&] { return hanging->Stats()->lease_loss_count == 1; }));
+  CHECK(WaitFor([&] { return hanging->Stats()->holds_lease; }));
+  CHECK(hanging->Shutdown().ok());
+  CHECK(other->Shutdown().ok());
+  CHECK(Sql(url).Ask("SELECT count(*) FROM public.transfers") == "1");
+  CHECK(Sql(url).Ask("SELECT count(*) FROM public.ended_workflows") == "1");
 }
 
 }  // namespace holdfast::testing

@@ -17,7 +17,7 @@
 namespace holdfast::testing {
 namespace {
 
-using namespace workflows;  // NOLINT: the workload reads like an application
+using namespace workflows;
 
 constexpr char kTables[] = R"(
 CREATE TABLE public.bookings (workflow_id text NOT NULL, function_id int NOT NULL,

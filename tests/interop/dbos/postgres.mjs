@@ -13,10 +13,11 @@ const listing = here('../../workflows/postgres/catalog_dbos_123.txt');
 const question = here('../../workflows/postgres/catalog.sql');
 
 // A server that ends with stop(), or with this process.
-export async function startPostgres() {
+// isDurable: commits survive restart(); without it the server is faster.
+export async function startPostgres({ isDurable = false } = {}) {
   const binary = process.env.HOLDFAST_TEST_POSTGRES;
   assert.ok(binary, 'HOLDFAST_TEST_POSTGRES names the program that starts a server');
-  const server = spawn(binary, ['--fast'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const server = spawn(binary, isDurable ? [] : ['--fast'], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: server.stdout })[Symbol.asyncIterator]();
   const next = async () => {
     const { value, done } = await lines.next();

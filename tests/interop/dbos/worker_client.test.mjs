@@ -400,7 +400,10 @@ for (const release of Object.keys(RELEASES)) {
 
       it('in the order of the messages, each once', async () => {
         const handle = await enqueue('conf_msg', [20], { delaySeconds: 0.3 });
-        for (const text of ['one', 'two']) await client.send(handle.workflowID, text, 'go');
+        await client.send(handle.workflowID, 'one', 'go');
+        // Messages are in the order of their milliseconds.
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        await client.send(handle.workflowID, 'two', 'go');
         assert.equal(await handle.getResult(QUICK), 'one');
       });
 

@@ -277,23 +277,35 @@ describe('the work of a worker', () => {
 });
 
 describe('a restart of the database', () => {
-  onNewDatabase();
+  let durable;
+  before(async () => {
+    durable = await startPostgres({ isDurable: true });
+    url = await durable.migratedDatabase();
+    client = await openClient('5.3.0', url);
+  });
+  after(async () => {
+    await client?.destroy();
+    await durable?.stop();
+  });
 
   it('interrupts a worker, which goes on without repeating a step', async () => {
     const worker = await start();
     const handle = await enqueue('conf_slow', [30, 50]);
     const waiting = await enqueue('conf_msg', [60]);
     await until(async () => (await steps(handle.workflowID)).length >= 3);
+    const before = await steps(handle.workflowID);
     await client.destroy();
-    await server.restart();
+    await durable.restart();
     client = await openClient('5.3.0', url);
     assert.deepEqual(await client.retrieveWorkflow(handle.workflowID).getResult(QUICK), { n: 30 });
-    assert.deepEqual((await steps(handle.workflowID)).map((step) => step.functionID),
-      [...Array(30).keys()]);
+    const after = await steps(handle.workflowID);
+    assert.deepEqual(after.map((step) => step.functionID), [...Array(30).keys()]);
+    assert.deepEqual(after.slice(0, before.length), before);
     await client.send(waiting.workflowID, 'hello', 'go');
     assert.equal(await client.retrieveWorkflow(waiting.workflowID).getResult(QUICK), 'hello');
     assert.equal(await (await enqueue('conf_identity', [1])).getResult(QUICK), 1);
-    assert.ok(worker.isAlive());
+    // A lease that ends meanwhile is no harm; commits that are gone would be.
+    assert.doesNotMatch(worker.said.join('\n'), /missing/);
     assert.equal(await worker.stop(), 0);
   });
 });

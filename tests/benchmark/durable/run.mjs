@@ -58,7 +58,7 @@ async function startCluster() {
   const server = spawn(
     join(binaries, 'postgres'),
     ['-D', data, '-k', folder, '-p', String(port), '-c', 'listen_addresses=127.0.0.1',
-     '-c', 'shared_preload_libraries=pg_stat_statements'],
+     '-c', 'shared_preload_libraries=pg_stat_statements', '-c', 'pg_stat_statements.track=none'],
     { ...user, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
   );
   let log = '';
@@ -120,6 +120,12 @@ async function runSide(side, url, scenario, count) {
     throw new Error(`${side} ${scenario} ended with ${code}: ${errors.slice(-2_000)}${output}`);
   }
   return { ...JSON.parse(line), ...(statements ?? {}) };
+}
+
+// Counting costs a little, so only where statements are counted.
+async function trackStatements(url) {
+  const name = new URL(url).pathname.slice(1);
+  await query(url, `ALTER DATABASE ${name} SET pg_stat_statements.track = 'top'`);
 }
 
 // Statements that other sessions ended, and their transactions, in the middle of the idle time.
@@ -275,6 +281,7 @@ async function main() {
           try {
             const url = await freshDatabase(cluster, side);
             if (fill) await fill(url, side);
+            if (scenario === 'idle') await trackStatements(url);
             loads.push(loadavg()[0]);
             const result = await runSide(side, url, scenario, count[side] ?? count);
             const key = `${side}/${scenario}`;

@@ -169,13 +169,15 @@ void PostgresJournal::RunClaimQueued(std::shared_ptr<ClaimRequest> request,
         .Int4(queue.partition_worker_concurrency);
   }
   calls.push_back(std::move(claim));
-  claim_session_->Run(
-      {}, std::move(calls), [this, token, limit, bound, request, reply](WriterResult result) {
-        // With less room than was asked for there is nothing more to take now.
-        FinishClaim(
-            token, limit == bound ? bound : 0, std::move(result), reply,
-            [this, request](const ClaimResult& claimed) { NoteClaimed(request->queue, claimed); });
-      });
+  claim_session_->Run({}, std::move(calls),
+                      [this, token, limit, bound, request, reply,
+                       wait = EndBlockersOf(*claim_session_)](WriterResult result) {
+                        // With less room than was asked for there is nothing more to take now.
+                        FinishClaim(token, limit == bound ? bound : 0, std::move(result), reply,
+                                    [this, request](const ClaimResult& claimed) {
+                                      NoteClaimed(request->queue, claimed);
+                                    });
+                      });
 }
 
 // A queue that had nothing is looked at before it is claimed from: a look writes nothing, so that
@@ -312,13 +314,15 @@ void PostgresJournal::FenceAbandoned(std::shared_ptr<AdoptRequest> request,
   }
   StatementCall call = {.statement = statements::kFenceExpired, .parameters = {}};
   call.parameters.Array(std::move(ids)).Array(std::move(epochs)).Text(batch_identity_.executor_id);
-  claim_session_->Repeat({std::move(call)}, [this, request, reply](const WriterResult& result) {
-    std::vector<std::pair<std::string, int64_t>> fenced;
-    for (int row = 0; !result.rows.empty() && row < result.rows[0].count(); ++row) {
-      fenced.emplace_back(result.rows[0].String(row, 0), result.rows[0].Integer(row, 1));
-    }
-    RunClaimAbandoned(request, std::move(fenced), reply);
-  });
+  claim_session_->Repeat(
+      {std::move(call)},
+      [this, request, reply, wait = EndBlockersOf(*claim_session_)](const WriterResult& result) {
+        std::vector<std::pair<std::string, int64_t>> fenced;
+        for (int row = 0; !result.rows.empty() && row < result.rows[0].count(); ++row) {
+          fenced.emplace_back(result.rows[0].String(row, 0), result.rows[0].Integer(row, 1));
+        }
+        RunClaimAbandoned(request, std::move(fenced), reply);
+      });
 }
 
 void PostgresJournal::RunClaimAbandoned(std::shared_ptr<AdoptRequest> request,

@@ -10,6 +10,17 @@
 namespace holdfast::workflows {
 namespace {
 
+// How long a lock is waited for before it is asked who holds it.
+constexpr int64_t kBlockedNs = kNanosPerSecond;
+
+// A process that is frozen, or a machine that is gone, in the middle of sending a batch leaves a
+// server process that waits for the rest with its locks held.
+constexpr Statement kEndBlockers = {
+    "end_blockers",
+    "SELECT pg_terminate_backend(a.pid) FROM unnest(pg_blocking_pids($1::int4)) AS b (pid) "
+    "JOIN pg_stat_activity AS a ON a.pid = b.pid WHERE a.wait_event_type = 'Client' "
+    "AND a.xact_start < clock_timestamp() - interval '1 second'"};
+
 bool IsUuid(std::string_view text) {
   if (text.size() != 36) return false;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -65,10 +76,10 @@ void PostgresJournal::SendRegister(std::shared_ptr<Reply<LeaseGrant>> reply, int
   calls[1].parameters.OptionalText(
       identity.application_name.empty() ? std::nullopt : std::optional(identity.application_name));
   const int64_t sent_ns = reactor_.clock().MonotonicNs();
-  lease_session_->Repeat(std::move(calls),
-                         [this, reply, sent_ns, lease_ttl_ms](WriterResult result) {
-                           OnRegistered(result, sent_ns, lease_ttl_ms, reply);
-                         });
+  lease_session_->Repeat(
+      std::move(calls),
+      [this, reply, sent_ns, lease_ttl_ms, wait = EndBlockersOf(*lease_session_)](
+          WriterResult result) { OnRegistered(result, sent_ns, lease_ttl_ms, reply); });
 }
 
 void PostgresJournal::OnRegistered(const WriterResult& result, int64_t sent_ns,
@@ -93,6 +104,24 @@ void PostgresJournal::OnRegistered(const WriterResult& result, int64_t sent_ns,
   SetLease(lease, LeaseState::kHeld);
   (*reply)(
       LeaseGrant{.epoch = lease.epoch, .valid_until_ns = sent_ns + lease_ttl_ms * kNanosPerMilli});
+}
+
+std::shared_ptr<int> PostgresJournal::EndBlockersOf(WriterSession& session) {
+  auto wait = std::make_shared<int>(0);
+  EndBlockersLater(session, wait);
+  return wait;
+}
+
+void PostgresJournal::EndBlockersLater(WriterSession& session, std::weak_ptr<int> wait) {
+  reactor_.CallAfter(kBlockedNs, [this, &session, wait, alive = std::weak_ptr<int>(alive_)] {
+    if (alive.expired() || wait.expired()) return;
+    StatementCall call = {.statement = kEndBlockers, .parameters = {}};
+    call.parameters.Int4(session.connection().backend_pid());
+    control_->Run({std::move(call)}, /*is_repeatable=*/false,
+                  [this, &session, wait](const absl::StatusOr<std::vector<Rows>>&) {
+                    if (!wait.expired()) EndBlockersLater(session, wait);
+                  });
+  });
 }
 
 void PostgresJournal::SetLease(std::optional<LeaseIdentity> lease, LeaseState state) {

@@ -135,6 +135,10 @@ class PostgresJournal final : public Journal {
   void SendRegister(std::shared_ptr<Reply<LeaseGrant>> reply, int64_t lease_ttl_ms);
   void OnRegistered(const WriterResult& result, int64_t sent_ns, int64_t lease_ttl_ms,
                     std::shared_ptr<Reply<LeaseGrant>> reply);
+  // As long as what it answers lives: sessions that `session` waits for, and that themselves wait
+  // for a client which says nothing, are ended.
+  std::shared_ptr<int> EndBlockersOf(WriterSession& session);
+  void EndBlockersLater(WriterSession& session, std::weak_ptr<int> wait);
   void OnLeaseLost(const absl::Status& status);
   void OnDataLoss(const absl::Status& status);
   void SetLease(std::optional<LeaseIdentity> lease, LeaseState state);

@@ -580,4 +580,42 @@ TEST_CASE("server: a worker that hangs within a transaction holds nobody up", "[
   CHECK(Sql(url).Ask("SELECT count(*) FROM public.ended_workflows") == "1");
 }
 
+TEST_CASE("server: what a dead worker was in the middle of sending holds nobody up", "[pg]") {
+  PostgresCluster cluster;
+  const std::string url = cluster.CreateDatabase("half");
+  REQUIRE(CreateWorkloadTables(url).ok());
+  // As a worker that froze, or lost its machine, between two statements of a batch: the rest of the
+  // batch never comes, and nobody tells the server.
+  constexpr char kIncarnation[] = "'11111111-1111-1111-1111-111111111111'";
+  Sql dead(url);
+  dead.Run(absl::StrCat("SELECT holdfast.register_executor('dead', ", kIncarnation,
+                        ", 1000, 2, 'crash', '1')"));
+  dead.Run(absl::StrCat(
+      "INSERT INTO dbos.workflow_status (workflow_uuid, status, name, owner_xid, executor_id, "
+      "application_version, inputs, serialization, recovery_attempts, created_at, updated_at) "
+      "SELECT 'left', 'PENDING', 'steps', ",
+      kIncarnation,
+      " || '-1', 'dead', '1', '{\"positionalArgs\":[2],\"namedArgs\":{}}', "
+      "'portable_json', 1, 1, 1"));
+  dead.Run("BEGIN");
+  dead.Run(absl::StrCat("SELECT holdfast.begin_batch('dead', ", kIncarnation,
+                        ", 0, 1, '{left}', "
+                        "ARRAY[",
+                        kIncarnation, " || '-1'])"));
+  const SystemClock clock;
+  LocalOutside outside;
+  const auto other = MakeHost(clock, url, "other");
+  RegisterWorkload(*other, outside);
+  REQUIRE(other->Launch(60).ok());
+  const absl::StatusOr<int64_t> result = other->Retrieve<int64_t>("left").Result(60);
+  INFO(result.status());
+  CHECK(result.ok());
+  CHECK_FALSE(dead.Try("COMMIT").ok());
+  // Nor its own next life.
+  const auto again = MakeHost(clock, url, "dead");
+  CHECK(again->Launch(60).ok());
+  CHECK(again->Shutdown().ok());
+  CHECK(other->Shutdown().ok());
+}
+
 }  // namespace holdfast::testing

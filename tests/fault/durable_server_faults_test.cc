@@ -588,6 +588,7 @@ TEST_CASE("server: what a dead worker was in the middle of sending holds nobody 
   // batch never comes, and nobody tells the server.
   constexpr char kIncarnation[] = "'11111111-1111-1111-1111-111111111111'";
   Sql dead(url);
+  dead.Run("SET application_name = 'holdfast writer'");
   dead.Run(absl::StrCat("SELECT holdfast.register_executor('dead', ", kIncarnation,
                         ", 1000, 2, 'crash', '1')"));
   dead.Run(absl::StrCat(

@@ -14,11 +14,13 @@ namespace {
 constexpr int64_t kBlockedNs = kNanosPerSecond;
 
 // A process that is frozen, or a machine that is gone, in the middle of sending a batch leaves a
-// server process that waits for the rest with its locks held.
+// server process that waits for the rest with its locks held. Only sessions of executors ($2 begins
+// their names) are ended: what an operator's session locks is waited for.
 constexpr Statement kEndBlockers = {
     "end_blockers",
     "SELECT pg_terminate_backend(a.pid) FROM unnest(pg_blocking_pids($1::int4)) AS b (pid) "
     "JOIN pg_stat_activity AS a ON a.pid = b.pid WHERE a.wait_event_type = 'Client' "
+    "AND starts_with(a.application_name, $2) "
     "AND a.xact_start < clock_timestamp() - interval '1 second'"};
 
 bool IsUuid(std::string_view text) {
@@ -116,7 +118,8 @@ void PostgresJournal::EndBlockersLater(WriterSession& session, std::weak_ptr<int
   reactor_.CallAfter(kBlockedNs, [this, &session, wait, alive = std::weak_ptr<int>(alive_)] {
     if (alive.expired() || wait.expired()) return;
     StatementCall call = {.statement = kEndBlockers, .parameters = {}};
-    call.parameters.Int4(session.connection().backend_pid());
+    call.parameters.Int4(session.connection().backend_pid())
+        .Text(absl::StrCat(options_.session_name, " "));
     control_->Run({std::move(call)}, /*is_repeatable=*/false,
                   [this, &session, wait](const absl::StatusOr<std::vector<Rows>>&) {
                     if (!wait.expired()) EndBlockersLater(session, wait);

@@ -31,8 +31,8 @@ struct PostgresJournalOptions {
   // libpq's URI or key=value text; several hosts for fail-over. The schema is there already:
   // migrations.h.
   std::string database_url;
-  // Begins the application_name of the sessions. One for all executors of a database: by it they tell
-  // a dead one's session from other parties'.
+  // Begins the application_name of the sessions. One for all executors of a database: by it they
+  // tell a dead one's session from other parties'.
   std::string session_name = "holdfast";
   // Shards of the hot path, one connection each; writes go by the hash of their workflow's id. One
   // is best on few cores: larger batches beat more of them.
